@@ -1,0 +1,10 @@
+//! The shared folder and the reading of its files.
+//!
+//! [`folder`] opens names beneath one folder and nothing else; [`listing`] reads a folder's
+//! entries; [`chunk`] keeps the buffers that file contents pass through; [`reader`] reads a file
+//! without ever holding up other connections for the disk.
+
+pub mod chunk;
+pub mod folder;
+pub mod listing;
+pub mod reader;

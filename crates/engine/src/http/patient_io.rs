@@ -1,0 +1,164 @@
+//! A connection with our deadlines: one timer beside the socket serves the idle, the head and the
+//! stall deadline, as [`Patience`] knows them.
+//!
+//! The timer is not set anew with every request. Deadlines mostly move away, so that it is left to
+//! fire early and is then set again; only a deadline that came nearer moves it at once.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use sockeye_proto::http::patience::{Overdue, Patience, Verdict};
+use sockeye_proto::idle::IdleTimeout;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::Sleep;
+
+use crate::clock;
+use crate::gate::Gate;
+use crate::metrics::ServiceCounters;
+
+/// What a client is told whose head did not come in time (RFC 9110, section 15.5.9).
+const HEAD_OVERDUE: &[u8] = b"HTTP/1.1 408 Request Timeout\r\n\
+    Connection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 52\r\n\r\n\
+    The request's head did not end in time; ask faster.\n";
+/// How an HTTP/2 connection begins (RFC 9113, section 3.4).
+const HTTP2_OPENING: &[u8] = b"PRI ";
+
+/// A socket with deadlines; see the [module](self).
+pub struct PatientIo {
+    socket: TcpStream,
+    patience: Arc<Mutex<Patience>>,
+    timer: Option<Pin<Box<Sleep>>>,
+    idle: IdleTimeout,
+    gate: Arc<Gate>,
+    counters: Arc<ServiceCounters>,
+    has_heard: bool,
+}
+
+impl PatientIo {
+    /// Puts deadlines around a socket.
+    pub fn new(
+        socket: TcpStream,
+        patience: Arc<Mutex<Patience>>,
+        idle: IdleTimeout,
+        gate: Arc<Gate>,
+        counters: Arc<ServiceCounters>,
+    ) -> Self {
+        Self { socket, patience, timer: None, idle, gate, counters, has_heard: false }
+    }
+
+    fn patience(&self) -> MutexGuard<'_, Patience> {
+        self.patience.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the peer is overdue; if not, this task is woken when it may be.
+    fn poll_overdue(&mut self, cx: &mut Context<'_>) -> Poll<Overdue> {
+        loop {
+            let verdict = self.patience().verdict(clock::now(), self.idle, self.gate.clients());
+            let until = match verdict {
+                Verdict::Close(overdue) => {
+                    self.counters.overdue.add(1);
+                    return Poll::Ready(overdue);
+                }
+                Verdict::Wait(None) => {
+                    self.timer = None;
+                    return Poll::Pending;
+                }
+                Verdict::Wait(Some(until)) => clock::instant(until),
+            };
+            let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
+            if until < timer.deadline() || timer.is_elapsed() {
+                timer.as_mut().reset(until);
+            }
+            if timer.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    fn heard(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        let mut patience = self.patience();
+        if !self.has_heard && bytes.starts_with(HTTP2_OPENING) {
+            patience.is_http2();
+        }
+        patience.received(clock::now());
+        drop(patience);
+        self.has_heard = true;
+    }
+
+    fn after_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(written) = written {
+            if written.is_ok() {
+                self.patience().wrote(clock::now());
+            }
+            return Poll::Ready(written);
+        }
+        self.poll_overdue(cx).map(|_| Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl AsyncRead for PatientIo {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let filled = buffer.filled().len();
+        if let Poll::Ready(read) = Pin::new(&mut self.socket).poll_read(cx, buffer) {
+            self.heard(&buffer.filled()[filled..]);
+            return Poll::Ready(read);
+        }
+        self.poll_overdue(cx).map(|overdue| match overdue {
+            // To hyper this is a peer that has ended its side between requests.
+            Overdue::Idle => Ok(()),
+            Overdue::Head => {
+                // No answer is in flight before a head is complete, so that these bytes cannot
+                // land inside one. Whether they arrive is the peer's affair.
+                let _ = self.socket.try_write(HEAD_OVERDUE);
+                Err(io::ErrorKind::TimedOut.into())
+            }
+            Overdue::Stalled => Err(io::ErrorKind::TimedOut.into()),
+        })
+    }
+}
+
+impl AsyncWrite for PatientIo {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.socket).poll_write(cx, bytes);
+        self.after_write(cx, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.socket).poll_write_vectored(cx, slices);
+        self.after_write(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,18 @@
+//! What makes Sockeye's decisions happen: sockets, timers, the disk, HTTP.
+//!
+//! The decisions themselves are pure and live in `sockeye-proto`; the services that give them a
+//! purpose live in the binary. This crate owns every system call and every library that owns a
+//! protocol (hyper). Its dependencies run one way: engine -> proto.
+
+pub mod activity;
+pub mod clock;
+pub mod disk;
+pub mod gate;
+pub mod http;
+pub mod listen;
+pub mod metrics;
+pub mod port_owner;
+pub mod privileges;
+pub mod request_log;
+pub mod stop;
+pub mod stream;

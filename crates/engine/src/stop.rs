@@ -1,0 +1,95 @@
+//! Ending in good order: stop accepting, tell the peers, drain, go.
+//!
+//! One [`Stop`] is shared by all listeners and connections of a process. Connections hold a
+//! [`Stop::track`]ed task each, so that draining knows when the last one is done.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// A shared switch that goes one way, and a count of what still runs.
+#[derive(Clone, Debug, Default)]
+pub struct Stop {
+    asked: CancellationToken,
+    running: TaskTracker,
+}
+
+impl Stop {
+    /// A switch that nobody has thrown.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Stops accepting and asks every connection to finish.
+    pub fn ask(&self) {
+        self.asked.cancel();
+        self.running.close();
+    }
+
+    /// Whether [`Stop::ask`] was called.
+    pub fn is_asked(&self) -> bool {
+        self.asked.is_cancelled()
+    }
+
+    /// Waits until [`Stop::ask`] is called.
+    pub async fn asked(&self) {
+        self.asked.cancelled().await;
+    }
+
+    /// Runs a task that draining waits for.
+    pub fn track<F>(&self, task: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.running.spawn(task);
+    }
+
+    /// How many tracked tasks still run.
+    pub fn running(&self) -> usize {
+        self.running.len()
+    }
+
+    /// After [`Stop::ask`]: waits until all tracked tasks have ended, or for `deadline`. Returns
+    /// how many still run.
+    pub async fn drained(&self, deadline: Duration) -> usize {
+        let _ = tokio::time::timeout(deadline, self.running.wait()).await;
+        self.running.len()
+    }
+}
+
+/// Waits for Ctrl-C or SIGTERM, throws the switch, and exits the process at once on a second one.
+pub async fn on_signals(stop: Stop) -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut next = async move || {
+        tokio::select! {
+            _ = interrupt.recv() => 130,
+            _ = terminate.recv() => 143,
+        }
+    };
+    next().await;
+    stop.ask();
+    let code = next().await;
+    std::process::exit(code);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn draining_ends_with_the_last_task() {
+        let stop = Stop::new();
+        let (release, held) = tokio::sync::oneshot::channel::<()>();
+        stop.track(async {
+            let _ = held.await;
+        });
+        stop.ask();
+        assert_eq!(stop.drained(Duration::from_millis(1)).await, 1);
+        release.send(()).unwrap();
+        assert_eq!(stop.drained(Duration::from_mins(1)).await, 0);
+    }
+}

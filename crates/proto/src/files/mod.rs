@@ -1,0 +1,3 @@
+//! The plain wires of the files service.
+
+pub mod raw;

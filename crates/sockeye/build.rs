@@ -1,0 +1,27 @@
+//! Lists the page's files, so that each is embedded in the binary without being named twice.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::{env, fs};
+
+fn main() {
+    let root = env::var("CARGO_MANIFEST_DIR").expect("cargo says where the crate is");
+    let web = Path::new(&root).join("../../web");
+    println!("cargo::rerun-if-changed={}", web.display());
+    let mut names: Vec<String> = fs::read_dir(&web)
+        .expect("the page's files are in web/")
+        .map(|entry| entry.expect("web/ can be read").file_name())
+        .map(|name| name.into_string().expect("the page's files have plain names"))
+        .filter(|name| !name.starts_with('.'))
+        .collect();
+    names.sort();
+    let mut table = String::from("&[\n");
+    for name in names {
+        let path = web.join(&name).canonicalize().expect("a file that was just listed");
+        writeln!(table, "    ({name:?}, include_bytes!({:?})),", path.display().to_string())
+            .expect("writing to a String cannot fail");
+    }
+    table.push_str("]\n");
+    let out = env::var("OUT_DIR").expect("cargo says where to build");
+    fs::write(Path::new(&out).join("web_files.rs"), table).expect("OUT_DIR can be written to");
+}

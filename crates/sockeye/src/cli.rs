@@ -1,0 +1,307 @@
+//! The command line, each flag defined once: help, sockeye.toml and SOCKEYE_* come out of this.
+
+use std::ffi::OsString;
+use std::num::NonZeroU16;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use sockeye_engine::listen::IpVersion;
+use sockeye_engine::request_log::LogFormat;
+use sockeye_proto::address::{Address, Scheme};
+use sockeye_proto::idle::IdleTimeout;
+use sockeye_proto::limits::{CLIENTS_MAX, CLIENTS_PER_ADDRESS_MAX};
+
+/// A LAN hub and a network bench in one binary.
+///
+/// Share a folder with every browser on the network, from one file that you can copy to any
+/// machine. The other side needs only a browser, curl or netcat.
+#[derive(Debug, Parser)]
+#[command(
+    name = "sockeye",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true,
+    after_help = "Begin with:\n  sockeye up .                          share this folder on this machine\n  \
+                  sockeye get http://127.0.0.1:8080/FILE  fetch a file\n\n\
+                  Exit codes: 0 done, 1 the other side said no, 2 wrong usage, 3 the network failed,\n\
+                  4 what arrived is not what was sent."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Start the hub: a folder and its services on one page.
+    Up(Up),
+    /// Start one service alone.
+    Serve(Serve),
+    /// Fetch a file, whichever wire the URL names.
+    Get(Get),
+}
+
+/// `sockeye up`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  sockeye up                     share the current folder at http://127.0.0.1:8080/\n  \
+                        sockeye up ~/Photos --port 9000\n  \
+                        sockeye up . --without files.tcp    only the page, no raw TCP wire"
+)]
+pub struct Up {
+    /// The folder to share.
+    #[arg(default_value = ".")]
+    pub dir: PathBuf,
+    /// The page's port on the loopback addresses; 0 takes a free one.
+    #[arg(long, value_name = "PORT", default_value_t = 8080)]
+    pub port: u16,
+    /// Moves the ports 7001 to 7013 of the other services: N+1 to N+13.
+    #[arg(long, value_name = "N", default_value = "7000", value_parser = base_port)]
+    pub base_port: NonZeroU16,
+    /// Leaves a service out, or one wire of it (files.tcp); repeatable.
+    #[arg(long, value_name = "NAME", action = ArgAction::Append)]
+    pub without: Vec<String>,
+    /// Moves a service to another address, like files=tcp://127.0.0.1:9008; repeatable.
+    #[arg(long, value_name = "NAME=URL", action = ArgAction::Append)]
+    pub on: Vec<String>,
+    /// Of the folder.
+    #[command(flatten)]
+    pub share: Share,
+    /// Of any server.
+    #[command(flatten)]
+    pub server: Server,
+}
+
+/// `sockeye serve`.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Which service.
+    #[command(subcommand)]
+    pub service: ServeVerb,
+}
+
+/// The services that can run alone.
+#[derive(Debug, Subcommand)]
+pub enum ServeVerb {
+    /// One folder, over http in any browser, or over tcp: a name in, bytes out.
+    Files(ServeFiles),
+}
+
+/// `sockeye serve files`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  sockeye serve files ~/Photos --on http://127.0.0.1:8080\n  \
+                        sockeye serve files . --on http://[::]:8080 --on tcp://0.0.0.0:7008\n\n\
+                        An address other than loopback lets everybody in who can reach it.")]
+pub struct ServeFiles {
+    /// The folder to serve.
+    #[arg(default_value = ".")]
+    pub dir: PathBuf,
+    /// Where to listen: http:// or tcp://, a host of this machine, a port; repeatable.
+    #[arg(long, value_name = "URL", action = ArgAction::Append,
+          default_value = "http://127.0.0.1:8080", value_parser = server_address)]
+    pub on: Vec<Address>,
+    /// Of the folder.
+    #[command(flatten)]
+    pub share: Share,
+    /// Of any server.
+    #[command(flatten)]
+    pub server: Server,
+}
+
+/// Flags about the shared folder.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "The folder")]
+pub struct Share {
+    /// Serves and lists names that begin with a dot.
+    #[arg(long)]
+    pub hidden: bool,
+}
+
+/// Flags of every server.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "The server")]
+pub struct Server {
+    /// Clients served at once; who is over is told so and closed.
+    #[arg(long, value_name = "N|none", default_value_t = MaxClients(Some(CLIENTS_MAX)))]
+    pub max_clients: MaxClients,
+    /// Of these, from one address.
+    #[arg(long, value_name = "N|none", default_value_t = MaxClients(Some(CLIENTS_PER_ADDRESS_MAX)))]
+    pub max_per_address: MaxClients,
+    /// When an idle client is closed: a time like 30s, none, or dynamic, which is
+    /// max(5 s, 20 s - clients connected).
+    #[arg(long, value_name = "TIME", default_value = "dynamic", value_parser = idle_timeout)]
+    pub idle_timeout: IdleTimeout,
+    /// Ends the server, with exit code 0, when nobody has asked for anything for that long.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub exit_after_idle: Option<Duration>,
+    /// A name that this hub answers to besides IP addresses, localhost and this machine's own
+    /// name; others get 421. Repeatable.
+    #[arg(long, value_name = "NAME", action = ArgAction::Append)]
+    pub host: Vec<String>,
+    /// How each request's line on stderr is written.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Log::People)]
+    pub log: Log,
+    /// Writes no line per request, and only the addresses at start.
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// Of names, only the IP version.
+    #[command(flatten)]
+    pub ip: Ip,
+    /// Where settings come from.
+    #[command(flatten)]
+    pub config: Config,
+}
+
+/// Which IP version a name may lead to.
+#[derive(Clone, Debug, Args)]
+pub struct Ip {
+    /// Of a name's addresses, only IPv4 ones.
+    #[arg(long, conflicts_with = "ipv6")]
+    pub ipv4: bool,
+    /// Of a name's addresses, only IPv6 ones.
+    #[arg(long)]
+    pub ipv6: bool,
+}
+
+impl Ip {
+    /// The choice as one value.
+    pub fn version(&self) -> IpVersion {
+        match (self.ipv4, self.ipv6) {
+            (true, _) => IpVersion::V4,
+            (_, true) => IpVersion::V6,
+            _ => IpVersion::Any,
+        }
+    }
+}
+
+/// The settings file.
+#[derive(Clone, Debug, Args)]
+pub struct Config {
+    /// Reads settings from this file (sockeye.toml); the command line wins over SOCKEYE_*
+    /// variables, and those over the file.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// `sockeye get`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  sockeye get http://127.0.0.1:8080/photo.jpg\n  \
+                        sockeye get http://127.0.0.1:8080/list.txt -o - | sort\n  \
+                        sockeye get tcp://127.0.0.1:7008/photo.jpg -o copy.jpg\n\n\
+                        A get that was cut goes on where it was when it is run again.")]
+pub struct Get {
+    /// What to fetch: http://HOST:PORT/PATH or tcp://HOST:PORT/NAME.
+    #[arg(value_name = "URL", value_parser = client_address)]
+    pub url: Address,
+    /// Where to write it; `-` is standard output. Without it, the URL's last name.
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<OsString>,
+    /// Replaces a file that exists.
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Says what was done as one JSON object on standard output.
+    #[arg(long)]
+    pub json: bool,
+    /// Shows no progress.
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// Of names, only the IP version.
+    #[command(flatten)]
+    pub ip: Ip,
+    /// Where settings come from.
+    #[command(flatten)]
+    pub config: Config,
+}
+
+/// A number of clients, or no bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MaxClients(pub Option<usize>);
+
+impl std::fmt::Display for MaxClients {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Some(n) => write!(f, "{n}"),
+            None => f.write_str("none"),
+        }
+    }
+}
+
+impl std::str::FromStr for MaxClients {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match (text, text.parse()) {
+            ("none", _) => Ok(Self(None)),
+            (_, Ok(n)) if n > 0 => Ok(Self(Some(n))),
+            _ => Err("write a number from 1 on, or none".into()),
+        }
+    }
+}
+
+/// How requests are logged.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Log {
+    /// One line for people.
+    People,
+    /// The Common Log Format.
+    Common,
+    /// One JSON object a line.
+    Json,
+    /// Nothing.
+    Off,
+}
+
+impl Server {
+    /// The log's format, `--quiet` considered.
+    pub fn log_format(&self) -> LogFormat {
+        match (self.quiet, self.log) {
+            (true, _) | (_, Log::Off) => LogFormat::Off,
+            (_, Log::People) => LogFormat::People,
+            (_, Log::Common) => LogFormat::Common,
+            (_, Log::Json) => LogFormat::Json,
+        }
+    }
+}
+
+fn base_port(text: &str) -> Result<NonZeroU16, String> {
+    // 13 above it is the highest port of a service.
+    match text.parse::<NonZeroU16>() {
+        Ok(port) if port.get() <= u16::MAX - 13 => Ok(port),
+        _ => Err("write a port from 1 to 65522".into()),
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let span: jiff::SignedDuration =
+        text.parse().map_err(|_| "write a time like 30s, 2m or 500ms".to_owned())?;
+    Duration::try_from(span).map_err(|_| "a time cannot be negative".into())
+}
+
+fn idle_timeout(text: &str) -> Result<IdleTimeout, String> {
+    match text {
+        "none" => Ok(IdleTimeout::None),
+        "dynamic" => Ok(IdleTimeout::Dynamic),
+        _ => match duration(text) {
+            Ok(Duration::ZERO) => Err("a timeout of 0 would close everybody at once".into()),
+            Ok(span) => Ok(IdleTimeout::Fixed(span)),
+            Err(_) => Err("write a time like 30s, none, or dynamic".into()),
+        },
+    }
+}
+
+/// Where a files server listens.
+pub fn server_address(text: &str) -> Result<Address, String> {
+    let address = client_address(text)?;
+    if address.path.trim_start_matches('/').is_empty() {
+        Ok(address)
+    } else {
+        Err(format!("a server listens on a host and a port; leave `{}` out", address.path))
+    }
+}
+
+fn client_address(text: &str) -> Result<Address, String> {
+    Address::parse(text, &[Scheme::Http, Scheme::Tcp], Scheme::Http).map_err(|e| e.to_string())
+}

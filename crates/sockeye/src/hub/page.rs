@@ -1,0 +1,57 @@
+//! What every answer of the hub's own making carries, and the page's files under `/-/web/`.
+
+use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
+use sockeye_engine::http::server::Answer;
+use sockeye_proto::http::accept::accepts_gzip;
+
+use crate::services::files::serve::media_type;
+use crate::web;
+
+/// Nothing but the hub's own files, no frames around it, no inline scripts or styles.
+const CONTENT_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; \
+     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+);
+
+/// Guards an answer of our own making (a page, a listing, an error) against being embedded, read
+/// by other sites, or taken for another type.
+pub fn protect(head: &mut HeaderMap) {
+    head.insert(header::CONTENT_SECURITY_POLICY, CONTENT_POLICY);
+    head.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    head.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    head.insert(
+        HeaderName::from_static("cross-origin-resource-policy"),
+        HeaderValue::from_static("same-origin"),
+    );
+}
+
+/// The emblem, for browsers that ask for it where nothing names it.
+pub fn emblem(fields: &HeaderMap) -> Option<Answer> {
+    asset(&format!("{}icon.svg", web::assets_path()), fields)
+}
+
+/// One of the page's files; `path` is the request's. Those of another version of the page are not
+/// here.
+pub fn asset(path: &str, fields: &HeaderMap) -> Option<Answer> {
+    let name = path.strip_prefix(web::assets_path())?;
+    let asset = web::asset(name)?;
+    let encoding = fields.get(header::ACCEPT_ENCODING).and_then(|e| e.to_str().ok());
+    let is_compressed = accepts_gzip(encoding) && asset.gzip.len() < asset.plain.len();
+    let body = if is_compressed { asset.gzip.clone() } else { asset.plain.into() };
+    let length = body.len();
+    let mut answer = Response::new(body.into());
+    let head = answer.headers_mut();
+    protect(head);
+    if let Ok(media_type) = HeaderValue::from_str(&media_type::of(name.as_bytes())) {
+        head.insert(header::CONTENT_TYPE, media_type);
+    }
+    head.insert(header::CONTENT_LENGTH, length.into());
+    head.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+    // The path changes with the contents.
+    let for_ever = HeaderValue::from_static("public, max-age=31536000, immutable");
+    head.insert(header::CACHE_CONTROL, for_ever);
+    if is_compressed {
+        head.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    Some(answer)
+}

@@ -1,0 +1,87 @@
+//! What the person at the terminal sees at the start: what is where, and who may.
+
+use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use sockeye_proto::address::Scheme;
+use sockeye_proto::printable::Printable;
+
+use super::Moved;
+use crate::services::files::serve::Listener;
+use crate::services::files::serve::share::Share;
+use crate::services::{SERVICES, Service, Wire};
+use crate::serving::url;
+
+/// The start-up table.
+pub(super) fn table(share: &Share, listeners: &[Listener], moved: &[Moved]) -> String {
+    let place = share.place().as_os_str().as_encoded_bytes();
+    let mut text =
+        format!("\n  Sockeye {} shares {}\n\n", env!("CARGO_PKG_VERSION"), Printable(place));
+    let mut rows = vec![["what", "where", "who may", "try"].map(str::to_owned)];
+    for service in SERVICES {
+        for wire in service.wires {
+            rows.extend(wire_rows(service, wire, listeners));
+        }
+    }
+    let widths: [usize; 4] =
+        std::array::from_fn(|i| rows.iter().map(|row| row[i].chars().count()).max().unwrap_or(0));
+    for row in &rows {
+        let mut line = String::from(" ");
+        for (cell, width) in row.iter().zip(widths) {
+            let _ = write!(line, " {cell:<width$} ");
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text.push('\n');
+    for one in moved {
+        let by = one.owner.as_deref().map(|owner| format!(" by {owner}")).unwrap_or_default();
+        let (wanted, wire) = (one.wanted, &one.wire);
+        let _ = writeln!(text, "  Port {wanted} is taken{by}; {wire} moved to a free one.");
+    }
+    text.push_str("  Ctrl-C ends it.\n\n");
+    text
+}
+
+/// A row for each port of a wire. Where both loopback addresses are bound, one row names both.
+fn wire_rows(service: &Service, wire: &Wire, listeners: &[Listener]) -> Vec<[String; 4]> {
+    let mut rows: Vec<[String; 4]> = Vec::new();
+    let mut seen: Vec<SocketAddr> = Vec::new();
+    for listener in listeners.iter().filter(|l| l.scheme == wire.scheme) {
+        let address = listener.bound.address;
+        let twin = seen.iter().position(|first| {
+            first.port() == address.port() && first.ip().is_loopback() && address.ip().is_loopback()
+        });
+        seen.push(address);
+        if let Some(row) = twin.and_then(|at| rows.get_mut(at)) {
+            let _ = write!(row[1], " and {}", host(address.ip(), wire.scheme));
+            continue;
+        }
+        let who = if address.ip().is_loopback() {
+            "this machine: read"
+        } else {
+            "everybody who can reach it: read"
+        };
+        let slash = if wire.scheme == Scheme::Http { "/" } else { "" };
+        let to_try = if address.ip().is_unspecified() {
+            IpAddr::V4(Ipv4Addr::LOCALHOST)
+        } else {
+            address.ip()
+        };
+        rows.push([
+            service.name.to_owned(),
+            format!("{}{slash}", url(wire.scheme, address)),
+            who.to_owned(),
+            wire.try_at(&host(to_try, wire.scheme), address.port()),
+        ]);
+    }
+    rows
+}
+
+/// An address as it stands in a URL, or as netcat takes it.
+fn host(ip: IpAddr, scheme: Scheme) -> String {
+    match ip {
+        IpAddr::V6(v6) if scheme == Scheme::Http => format!("[{v6}]"),
+        ip => ip.to_string(),
+    }
+}

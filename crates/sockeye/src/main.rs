@@ -1,0 +1,35 @@
+//! Sockeye: a LAN hub and a network bench in one binary.
+#![forbid(unsafe_code)]
+#![allow(unreachable_pub, reason = "in a binary, pub says what other rooms may use")]
+
+use std::process::ExitCode;
+
+mod cli;
+mod exit;
+mod hub;
+mod services;
+mod serving;
+mod settings;
+mod web;
+
+fn main() -> ExitCode {
+    let outcome = settings::read(std::env::args_os().collect()).and_then(run);
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn run(cli: cli::Cli) -> Result<(), exit::Failure> {
+    // Before any other thread exists and before anything from outside is read.
+    sockeye_engine::privileges::give_up().map_err(|e| {
+        exit::Failure::Ours(format!("cannot give up this process's privileges: {e}"))
+    })?;
+    match cli.verb {
+        cli::Verb::Up(up) => hub::up(up),
+        cli::Verb::Serve(serve) => match serve.service {
+            cli::ServeVerb::Files(files) => services::files::serve::alone(files),
+        },
+        cli::Verb::Get(get) => services::files::call::get(get),
+    }
+}

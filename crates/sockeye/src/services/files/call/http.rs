@@ -1,0 +1,298 @@
+//! Fetching over http: redirects, resuming by Range and If-Range, and servers that are barely
+//! HTTP.
+
+use std::time::Duration;
+
+use ::http::{HeaderMap, Request, Response, StatusCode, header};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Empty};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use indicatif::ProgressBar;
+use sockeye_engine::listen::IpVersion;
+use sockeye_proto::address::{Address, Scheme};
+use sockeye_proto::http::conditional::EntityTag;
+use sockeye_proto::http::range::parse_content_range;
+use sockeye_proto::printable::Printable;
+
+use super::save::{Note, Sink};
+use super::{Fetched, SILENCE_TIMEOUT, connect};
+use crate::exit::Failure;
+
+const DEFAULT_PORT: u16 = 80;
+const REDIRECTS_MAX: usize = 10;
+/// A body that breaks is asked for again this often without a byte of progress.
+const RETRIES_MAX: u32 = 4;
+const RETRY_AFTER_FIRST: Duration = Duration::from_millis(250);
+/// How much of a refusal's body is shown.
+const REASON_MAX_BYTES: usize = 512;
+
+/// How one request ended.
+enum Round {
+    /// All bytes are here.
+    Whole,
+    /// The body broke, or did not go on; what came before stands.
+    Broken(String),
+    /// What stands is of another state of the file, or more than the file: begin again.
+    Stale,
+}
+
+/// Fetches one file, going on where an earlier run or a broken connection left off.
+pub async fn fetch(
+    url: &Address,
+    version: IpVersion,
+    sink: &mut Sink,
+    progress: &ProgressBar,
+) -> Result<Fetched, Failure> {
+    let resumed_from = sink.written();
+    let mut validator = sink.note().map(|note| note.validator.clone());
+    let (mut failures, mut has_begun_again) = (0, false);
+    loop {
+        let before = sink.written();
+        let round = one_round(url, version, sink, progress, &mut validator).await?;
+        match round {
+            Round::Whole => {
+                let resumed_from = if has_begun_again { 0 } else { resumed_from };
+                return Ok(Fetched { bytes: sink.written(), resumed_from });
+            }
+            Round::Stale if has_begun_again => {
+                return Err(Failure::Corrupt(format!("{url} does not keep to what it says")));
+            }
+            Round::Stale => {
+                has_begun_again = true;
+                validator = None;
+                sink.restart()?;
+            }
+            Round::Broken(why) => {
+                failures = if sink.written() > before { 0 } else { failures + 1 };
+                if validator.is_none() || failures > RETRIES_MAX {
+                    return Err(Failure::Network(why));
+                }
+                tokio::time::sleep(RETRY_AFTER_FIRST * 2_u32.pow(failures)).await;
+            }
+        }
+    }
+}
+
+async fn one_round(
+    url: &Address,
+    version: IpVersion,
+    sink: &mut Sink,
+    progress: &ProgressBar,
+    validator: &mut Option<String>,
+) -> Result<Round, Failure> {
+    let have = sink.written();
+    let range = validator.as_deref().filter(|_| have > 0).map(|validator| (have, validator));
+    let asked = match ask_following_redirects(url, version, range).await {
+        Ok(response) => response,
+        // The first request of a fetch fails at once; a later one is tried again.
+        Err(Failure::Network(why)) if have > 0 => return Ok(Round::Broken(why)),
+        Err(failure) => return Err(failure),
+    };
+    let fields = asked.headers();
+    let total = match asked.status() {
+        StatusCode::PARTIAL_CONTENT if range.is_some() => {
+            let Some(part) = field(fields, header::CONTENT_RANGE).and_then(parse_content_range)
+            else {
+                return Ok(Round::Stale);
+            };
+            if part.range.start != have {
+                return Ok(Round::Stale);
+            }
+            part.length
+        }
+        StatusCode::RANGE_NOT_SATISFIABLE if range.is_some() => return Ok(Round::Stale),
+        status if status.is_success() => {
+            if have > 0 {
+                // It is another state of the file, or a server without ranges.
+                sink.restart()?;
+            }
+            *validator = validator_of(fields);
+            sink.take_note(note(url, validator.as_ref()))?;
+            field(fields, header::CONTENT_LENGTH).and_then(|length| length.parse().ok())
+        }
+        status => return Err(said_no(url, status, asked).await),
+    };
+    if let Some(total) = total {
+        progress.set_length(total);
+    }
+    progress.set_position(sink.written());
+    receive(url, asked, total, sink, progress).await
+}
+
+async fn receive(
+    url: &Address,
+    mut response: Response<Incoming>,
+    total: Option<u64>,
+    sink: &mut Sink,
+    progress: &ProgressBar,
+) -> Result<Round, Failure> {
+    loop {
+        let frame = match tokio::time::timeout(SILENCE_TIMEOUT, response.frame()).await {
+            Err(_) => return Ok(Round::Broken(format!("{} fell silent", url.authority()))),
+            Ok(Some(Err(error))) => {
+                let why = format!("the connection to {} broke: {error}", url.authority());
+                return Ok(Round::Broken(why));
+            }
+            Ok(Some(Ok(frame))) => frame,
+            Ok(None) => break,
+        };
+        if let Some(bytes) = frame.data_ref() {
+            sink.write(bytes)?;
+            progress.set_position(sink.written());
+        }
+    }
+    match total {
+        Some(total) if sink.written() < total => Ok(Round::Broken(format!(
+            "{} ended after {} of {total} bytes",
+            url.authority(),
+            sink.written()
+        ))),
+        Some(total) if sink.written() > total => Ok(Round::Stale),
+        _ => Ok(Round::Whole),
+    }
+}
+
+async fn ask_following_redirects(
+    url: &Address,
+    version: IpVersion,
+    range: Option<(u64, &str)>,
+) -> Result<Response<Incoming>, Failure> {
+    let mut url = url.clone();
+    for _ in 0..=REDIRECTS_MAX {
+        let response = ask(&url, version, range).await?;
+        let is_redirect = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
+        let Some(to) = field(response.headers(), header::LOCATION).filter(|_| is_redirect) else {
+            return Ok(response);
+        };
+        url = redirected(&url, to)?;
+    }
+    Err(Failure::SaidNo(format!("{url} goes round in redirects")))
+}
+
+async fn ask(
+    url: &Address,
+    version: IpVersion,
+    range: Option<(u64, &str)>,
+) -> Result<Response<Incoming>, Failure> {
+    let stream = connect(url, DEFAULT_PORT, version).await?;
+    let no_http = |error: hyper::Error| {
+        Failure::Network(format!("{} does not speak HTTP: {error}", url.authority()))
+    };
+    // Some small servers compare field names letter by letter, as they stand in the textbooks.
+    let (mut sender, connection) = http1::Builder::new()
+        .title_case_headers(true)
+        .allow_spaces_after_header_name_in_responses(true)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(no_http)?;
+    // Its end is seen by the sender and the body.
+    tokio::spawn(connection);
+    let path = if url.path.is_empty() { "/" } else { &url.path };
+    let mut request = Request::get(path)
+        .header(header::HOST, url.authority())
+        .header(header::USER_AGENT, concat!("sockeye/", env!("CARGO_PKG_VERSION")))
+        .header(header::ACCEPT, "*/*")
+        .header(header::CONNECTION, "close");
+    if let Some((from, validator)) = range {
+        request = request
+            .header(header::RANGE, format!("bytes={from}-"))
+            .header(header::IF_RANGE, validator);
+    }
+    let request = request
+        .body(Empty::<Bytes>::new())
+        .map_err(|e| Failure::Usage(format!("`{}` is no path of a URL: {e}", url.path)))?;
+    match tokio::time::timeout(SILENCE_TIMEOUT, sender.send_request(request)).await {
+        Ok(response) => response.map_err(no_http),
+        Err(_) => Err(Failure::Network(format!("{} does not answer", url.authority()))),
+    }
+}
+
+/// Where a Location leads, seen from a URL.
+fn redirected(from: &Address, to: &str) -> Result<Address, Failure> {
+    let parsed = if to.starts_with('/') && !to.starts_with("//") {
+        let path = to.split('#').next().unwrap_or(to).to_owned();
+        return Ok(Address { path, ..from.clone() });
+    } else if to.contains("://") {
+        Address::parse(to, &[Scheme::Http], Scheme::Http)
+    } else {
+        let folder = from.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let path = format!("{folder}/{to}");
+        return Ok(Address { path, ..from.clone() });
+    };
+    parsed.map_err(|error| {
+        let to = Printable(to.as_bytes());
+        Failure::SaidNo(format!("{from} leads on to `{to}`, where this cannot follow: {error}"))
+    })
+}
+
+/// What proves at a later request that the file is still the same: a strong tag, else a date.
+fn validator_of(fields: &HeaderMap) -> Option<String> {
+    let tag = field(fields, header::ETAG)
+        .filter(|tag| EntityTag::parse(tag).is_some_and(|tag| !tag.weak));
+    tag.or_else(|| {
+        // A date stands only for a file without a tag; beside a weak one it is no stronger.
+        field(fields, header::LAST_MODIFIED).filter(|_| !fields.contains_key(header::ETAG))
+    })
+    .map(str::to_owned)
+}
+
+fn note(url: &Address, validator: Option<&String>) -> Option<Note> {
+    validator.map(|validator| Note { url: url.to_string(), validator: validator.clone() })
+}
+
+async fn said_no(url: &Address, status: StatusCode, mut response: Response<Incoming>) -> Failure {
+    let is_text = field(response.headers(), header::CONTENT_TYPE)
+        .is_some_and(|media_type| media_type.starts_with("text/plain"));
+    let mut reason = Vec::new();
+    while is_text && reason.len() < REASON_MAX_BYTES {
+        match tokio::time::timeout(Duration::from_secs(2), response.frame()).await {
+            Ok(Some(Ok(frame))) => {
+                reason.extend_from_slice(frame.data_ref().map_or(&[][..], |bytes| bytes));
+            }
+            _ => break,
+        }
+    }
+    reason.truncate(REASON_MAX_BYTES);
+    let reason = Printable(reason.trim_ascii()).to_string();
+    let said = if reason.is_empty() { status.to_string() } else { reason };
+    Failure::SaidNo(format!("{url}: {said}"))
+}
+
+fn field(fields: &HeaderMap, name: header::HeaderName) -> Option<&str> {
+    fields.get(name).and_then(|value| value.to_str().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Address {
+        Address::parse(text, &[Scheme::Http], Scheme::Http).unwrap()
+    }
+
+    #[test]
+    fn a_redirect_is_read_as_a_browser_reads_it() {
+        let from = url("http://h:1/a/b");
+        let to = |to: &str| redirected(&from, to).unwrap().to_string();
+        assert_eq!(to("/c/"), "http://h:1/c/");
+        assert_eq!(to("c"), "http://h:1/a/c");
+        assert_eq!(to("http://other/x#y"), "http://other/x");
+        assert!(redirected(&from, "gopher://x/").is_err());
+    }
+
+    #[test]
+    fn only_what_proves_the_same_file_is_a_validator() {
+        let fields = |pairs: &[(header::HeaderName, &str)]| -> HeaderMap {
+            pairs.iter().map(|(n, v)| (n.clone(), v.parse().unwrap())).collect()
+        };
+        let date = "Sun, 06 Nov 1994 08:49:37 GMT";
+        let strong = fields(&[(header::ETAG, "\"x\""), (header::LAST_MODIFIED, date)]);
+        assert_eq!(validator_of(&strong).as_deref(), Some("\"x\""));
+        let weak = fields(&[(header::ETAG, "W/\"x\""), (header::LAST_MODIFIED, date)]);
+        assert_eq!(validator_of(&weak), None);
+        assert_eq!(validator_of(&fields(&[(header::LAST_MODIFIED, date)])).as_deref(), Some(date));
+        assert_eq!(validator_of(&fields(&[])), None);
+    }
+}

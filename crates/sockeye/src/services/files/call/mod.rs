@@ -1,0 +1,130 @@
+//! The client's side of files: `sockeye get`.
+//!
+//! [`http`] and [`raw`] are the wires, [`save`] is where the bytes go: a file that appears under
+//! its name only when it is whole, or standard output.
+
+use std::io::IsTerminal as _;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+use sockeye_engine::listen::IpVersion;
+use sockeye_proto::address::{Address, Scheme};
+use sockeye_proto::printable::Printable;
+use tokio::net::TcpStream;
+
+use crate::cli;
+use crate::exit::Failure;
+use crate::serving;
+use save::Sink;
+
+mod http;
+mod raw;
+mod save;
+
+/// How long each of a name's addresses is tried.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a server may be silent.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What a get did.
+#[derive(Debug)]
+struct Fetched {
+    /// All bytes of the file, those of an earlier run included.
+    bytes: u64,
+    /// How many were already here.
+    resumed_from: u64,
+}
+
+/// `sockeye get`.
+pub fn get(arguments: cli::Get) -> Result<(), Failure> {
+    let target = save::target(&arguments)?;
+    if arguments.json && target.is_stdout() {
+        return Err(Failure::Usage(
+            "--json and `-o -` both want standard output; give -o a file name".into(),
+        ));
+    }
+    let progress = progress(&arguments);
+    let begun = Instant::now();
+    let mut sink = Sink::open(&target, &arguments.url)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::Ours(format!("cannot start the runtime: {e}")))?;
+    let version = arguments.ip.version();
+    let fetched = runtime.block_on(async {
+        tokio::select! {
+            fetched = async {
+                match arguments.url.scheme {
+                    Scheme::Http => http::fetch(&arguments.url, version, &mut sink, &progress).await,
+                    Scheme::Tcp => raw::fetch(&arguments.url, version, &mut sink, &progress).await,
+                }
+            } => fetched,
+            _ = tokio::signal::ctrl_c() => Err(Failure::Network("interrupted".into())),
+        }
+    });
+    progress.finish_and_clear();
+    let fetched = match fetched {
+        Ok(fetched) => fetched,
+        Err(failure) => return Err(sink.abandon(failure)),
+    };
+    let file = sink.finish(arguments.overwrite)?;
+    if arguments.json {
+        let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let said = json!({
+            "url": arguments.url.to_string(), "file": file, "bytes": fetched.bytes,
+            "resumed_from": fetched.resumed_from, "took_ms": took_ms,
+        });
+        serving::print(&format!("{said}\n"))?;
+    }
+    Ok(())
+}
+
+fn progress(arguments: &cli::Get) -> ProgressBar {
+    if arguments.quiet || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template(
+        "{prefix} {wide_bar} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta}",
+    );
+    let bar = ProgressBar::no_length();
+    let name = arguments.url.file_name().unwrap_or_default();
+    bar.set_prefix(Printable(&name).to_string());
+    match style {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+/// Connects to the first of a host's addresses that answers.
+async fn connect(
+    url: &Address,
+    default_port: u16,
+    version: IpVersion,
+) -> Result<TcpStream, Failure> {
+    let port = url.port.unwrap_or(default_port);
+    let host = &url.host;
+    let found = tokio::net::lookup_host((host.as_str(), port)).await;
+    let addresses: Vec<SocketAddr> = found
+        .map_err(|e| Failure::Network(format!("cannot find `{host}`: {e}; is the name right?")))?
+        .filter(|address| version.admits(&address.ip()))
+        .collect();
+    let mut last = format!("`{host}` has no address of that IP version");
+    for address in addresses {
+        last = match tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                let _ = stream.set_nodelay(true);
+                return Ok(stream);
+            }
+            Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+                format!(
+                    "nobody listens on {address}: is the server running, and is the port right?"
+                )
+            }
+            Ok(Err(error)) => format!("cannot reach {address}: {error}"),
+            Err(_) => format!("{address} does not answer; is a firewall in between?"),
+        };
+    }
+    Err(Failure::Network(last))
+}

@@ -1,0 +1,389 @@
+//! Where fetched bytes go: standard output, or a file that appears under its name only when it is
+//! whole.
+//!
+//! Until then the bytes stand in `NAME.sockeye-part`, with a note beside it of what they are part
+//! of. A get that was cut finds both again and goes on where it was. The part is locked, so that
+//! two gets of one name do not mix.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, FlockOperation, RenameFlags};
+use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
+use sockeye_proto::address::Address;
+
+use crate::cli;
+use crate::exit::Failure;
+
+const PART: &str = ".sockeye-part";
+const NOTE: &str = ".sockeye-note";
+/// Linux's longest file name.
+const NAME_MAX_BYTES: usize = 255;
+/// A note is short; more than this is none of ours.
+const NOTE_MAX_BYTES: u64 = 64 * 1024;
+
+/// Where the bytes are to go.
+#[derive(Debug)]
+pub enum Target {
+    /// Standard output.
+    Stdout,
+    /// This file.
+    File(PathBuf),
+}
+
+impl Target {
+    /// Whether it is standard output.
+    pub fn is_stdout(&self) -> bool {
+        matches!(self, Self::Stdout)
+    }
+}
+
+/// What a part is part of.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// The whole URL.
+    pub url: String,
+    /// A strong entity tag or a date: what If-Range is given.
+    pub validator: String,
+}
+
+/// The open end.
+#[derive(Debug)]
+pub enum Sink {
+    /// Standard output, and how much went there.
+    Stdout {
+        /// Bytes so far.
+        written: u64,
+    },
+    /// A part of a file.
+    Part(Box<Part>),
+}
+
+/// A file in the making.
+#[derive(Debug)]
+pub struct Part {
+    target: PathBuf,
+    place: PathBuf,
+    note_place: PathBuf,
+    file: File,
+    written: u64,
+    note: Option<Note>,
+}
+
+/// Decides where the bytes go, and refuses before anything is fetched what would be refused after.
+pub fn target(arguments: &cli::Get) -> Result<Target, Failure> {
+    let from_url = || {
+        arguments.url.file_name().map(OsString::from_vec).filter(|n| is_plain_name(n)).ok_or_else(
+            || Failure::Usage(format!("{} ends in no file name; give one with -o", arguments.url)),
+        )
+    };
+    let path = match &arguments.output {
+        Some(output) if output == "-" => return Ok(Target::Stdout),
+        Some(output) if Path::new(output).is_dir() => Path::new(output).join(from_url()?),
+        Some(output) => PathBuf::from(output),
+        None => PathBuf::from(from_url()?),
+    };
+    if !arguments.overwrite && path.symlink_metadata().is_ok() {
+        return Err(exists(&path));
+    }
+    Ok(Target::File(path))
+}
+
+fn exists(path: &Path) -> Failure {
+    let path = path.display();
+    Failure::Usage(format!("{path} exists; --overwrite replaces it, -o FILE names another"))
+}
+
+fn is_plain_name(name: &OsStr) -> bool {
+    let bytes = name.as_bytes();
+    !bytes.is_empty()
+        && bytes != b"."
+        && bytes != b".."
+        && !bytes.iter().any(|b| b"/\0".contains(b))
+}
+
+impl Sink {
+    /// Opens the end for a URL; a part of the same URL from an earlier run is taken up.
+    pub fn open(target: &Target, url: &Address) -> Result<Self, Failure> {
+        match target {
+            Target::Stdout => Ok(Self::Stdout { written: 0 }),
+            Target::File(path) => Part::open(path, url)
+                .map(|part| Self::Part(Box::new(part)))
+                .map_err(|error| match error {
+                    OpenPartError::Io(error) => cannot_write(path, &error),
+                    OpenPartError::Locked => Failure::Usage(format!(
+                        "another get is fetching {} right now",
+                        path.display()
+                    )),
+                }),
+        }
+    }
+
+    /// Bytes that stand already.
+    pub fn written(&self) -> u64 {
+        match self {
+            Self::Stdout { written } => *written,
+            Self::Part(part) => part.written,
+        }
+    }
+
+    /// What the standing bytes are part of, if that is known.
+    pub fn note(&self) -> Option<&Note> {
+        match self {
+            Self::Stdout { .. } => None,
+            Self::Part(part) => part.note.as_ref(),
+        }
+    }
+
+    /// Remembers what the bytes are part of, for a later run.
+    pub fn take_note(&mut self, note: Option<Note>) -> Result<(), Failure> {
+        let Self::Part(part) = self else { return Ok(()) };
+        part.take_note(note).map_err(|error| cannot_write(&part.target, &error))
+    }
+
+    /// Adds bytes.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        match self {
+            Self::Stdout { written } => {
+                *written += bytes.len() as u64;
+                io::stdout().lock().write_all(bytes).map_err(|error| {
+                    Failure::Ours(format!("cannot write to standard output: {error}"))
+                })
+            }
+            Self::Part(part) => {
+                part.file.write_all(bytes).map_err(|error| cannot_write(&part.target, &error))?;
+                part.written += bytes.len() as u64;
+                Ok(())
+            }
+        }
+    }
+
+    /// Throws away what stands. Bytes that went to standard output cannot be taken back.
+    pub fn restart(&mut self) -> Result<(), Failure> {
+        match self {
+            Self::Stdout { written: 0 } => Ok(()),
+            Self::Stdout { .. } => Err(Failure::Corrupt(
+                "the file changed while it was fetched; what was written is of the old one".into(),
+            )),
+            Self::Part(part) => part.restart().map_err(|error| cannot_write(&part.target, &error)),
+        }
+    }
+
+    /// The bytes are whole: gives them their name. Returns the name.
+    pub fn finish(self, overwrite: bool) -> Result<Option<String>, Failure> {
+        match self {
+            Self::Stdout { .. } => io::stdout()
+                .lock()
+                .flush()
+                .map(|()| None)
+                .map_err(|e| Failure::Ours(format!("cannot write to standard output: {e}"))),
+            Self::Part(part) => part.finish(overwrite).map(Some),
+        }
+    }
+
+    /// The fetch failed. What can be taken up later stays, and the failure says so; the rest goes.
+    pub fn abandon(self, failure: Failure) -> Failure {
+        let Self::Part(part) = self else { return failure };
+        let can_go_on = part.note.is_some() && part.written > 0;
+        if !can_go_on {
+            // What cannot be removed is only in the way of the next get, which says so.
+            let _ = std::fs::remove_file(&part.place);
+            let _ = std::fs::remove_file(&part.note_place);
+        }
+        match failure {
+            Failure::Network(text) if can_go_on => Failure::Network(format!(
+                "{text}; {} bytes are kept, and the same command goes on from there",
+                part.written
+            )),
+            other => other,
+        }
+    }
+}
+
+enum OpenPartError {
+    Io(io::Error),
+    Locked,
+}
+
+impl From<io::Error> for OpenPartError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl Part {
+    fn open(target: &Path, url: &Address) -> Result<Self, OpenPartError> {
+        let place = beside(target, PART);
+        let note_place = beside(target, NOTE);
+        // A link under this name may have been laid by somebody else: it is not followed.
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        std::os::unix::fs::OpenOptionsExt::custom_flags(
+            &mut options,
+            rustix::fs::OFlags::NOFOLLOW.bits().cast_signed(),
+        );
+        let mut file = options.open(&place)?;
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) => return Err(OpenPartError::Locked),
+            Err(error) => return Err(io::Error::from(error).into()),
+            Ok(()) => {}
+        }
+        let note = read_note(&note_place).filter(|note| note.url == url.to_string());
+        if note.is_none() {
+            file.set_len(0)?;
+        }
+        let written = file.seek(SeekFrom::End(0))?;
+        let note = note.filter(|_| written > 0);
+        Ok(Self { target: target.to_owned(), place, note_place, file, written, note })
+    }
+
+    fn take_note(&mut self, note: Option<Note>) -> io::Result<()> {
+        match &note {
+            Some(note) => {
+                let text = serde_json::to_vec(note).map_err(io::Error::other)?;
+                std::fs::write(&self.note_place, text)?;
+            }
+            None => match std::fs::remove_file(&self.note_place) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            },
+        }
+        self.note = note;
+        Ok(())
+    }
+
+    fn restart(&mut self) -> io::Result<()> {
+        self.take_note(None)?;
+        self.file.set_len(0)?;
+        self.file.seek(SeekFrom::Start(0))?;
+        self.written = 0;
+        Ok(())
+    }
+
+    fn finish(self, overwrite: bool) -> Result<String, Failure> {
+        self.file.sync_all().map_err(|error| cannot_write(&self.target, &error))?;
+        let flags = if overwrite { RenameFlags::empty() } else { RenameFlags::NOREPLACE };
+        match rustix::fs::renameat_with(CWD, &self.place, CWD, &self.target, flags) {
+            Ok(()) => {}
+            Err(Errno::EXIST) => return Err(exists(&self.target)),
+            // A file system that cannot refuse to replace: link(2) does not replace either.
+            Err(Errno::INVAL) => std::fs::hard_link(&self.place, &self.target)
+                .and_then(|()| std::fs::remove_file(&self.place))
+                .map_err(|error| match error.kind() {
+                    io::ErrorKind::AlreadyExists => exists(&self.target),
+                    _ => cannot_write(&self.target, &error),
+                })?,
+            Err(error) => return Err(cannot_write(&self.target, &error.into())),
+        }
+        let _ = std::fs::remove_file(&self.note_place);
+        Ok(self.target.to_string_lossy().into_owned())
+    }
+}
+
+/// The target's name with an ending, shortened where it would be too long.
+fn beside(target: &Path, ending: &str) -> PathBuf {
+    let name = target.file_name().unwrap_or_default().as_bytes();
+    let mut name = name[..name.len().min(NAME_MAX_BYTES - ending.len())].to_vec();
+    name.extend_from_slice(ending.as_bytes());
+    target.with_file_name(OsString::from_vec(name))
+}
+
+fn read_note(place: &Path) -> Option<Note> {
+    let mut text = String::new();
+    File::open(place).ok()?.take(NOTE_MAX_BYTES).read_to_string(&mut text).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+fn cannot_write(path: &Path, error: &io::Error) -> Failure {
+    let hint = match error.kind() {
+        io::ErrorKind::StorageFull => "; make room, or write elsewhere with -o",
+        io::ErrorKind::PermissionDenied | io::ErrorKind::NotFound => "; write elsewhere with -o",
+        _ => "",
+    };
+    Failure::Usage(format!("cannot write {}: {error}{hint}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Address {
+        use sockeye_proto::address::Scheme;
+        Address::parse(text, &[Scheme::Http], Scheme::Http).unwrap()
+    }
+
+    fn sink(path: &Path, url_text: &str) -> Sink {
+        Sink::open(&Target::File(path.to_owned()), &url(url_text)).unwrap()
+    }
+
+    fn note(url_text: &str) -> Note {
+        Note { url: url(url_text).to_string(), validator: "\"v\"".into() }
+    }
+
+    #[test]
+    fn a_file_appears_only_when_it_is_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        let mut sink = sink(&path, "http://h/a");
+        sink.write(b"hello").unwrap();
+        assert!(!path.exists());
+        sink.finish(false).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"hello");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "no part, no note left");
+    }
+
+    #[test]
+    fn a_cut_get_is_taken_up_and_one_of_another_url_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        let mut first = sink(&path, "http://h/a");
+        first.take_note(Some(note("http://h/a"))).unwrap();
+        first.write(b"hel").unwrap();
+        let failure = first.abandon(Failure::Network("cut".into())).to_string();
+        assert!(failure.contains("3 bytes are kept"), "{failure}");
+        let again = sink(&path, "http://h/a");
+        assert_eq!((again.written(), again.note().cloned()), (3, Some(note("http://h/a"))));
+        drop(again);
+        assert_eq!(sink(&path, "http://h/b").written(), 0);
+    }
+
+    #[test]
+    fn what_cannot_be_taken_up_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut sink = sink(&dir.path().join("a"), "http://h/a");
+        sink.write(b"hel").unwrap();
+        sink.abandon(Failure::Network("cut".into()));
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_file_that_came_meanwhile_is_not_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        let sink = sink(&path, "http://h/a");
+        std::fs::write(&path, "other").unwrap();
+        assert!(sink.finish(false).unwrap_err().to_string().contains("exists"));
+        assert_eq!(std::fs::read(&path).unwrap(), b"other");
+    }
+
+    #[test]
+    fn two_gets_of_one_name_do_not_mix() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        let _first = sink(&path, "http://h/a");
+        let second = Sink::open(&Target::File(path), &url("http://h/a")).unwrap_err();
+        assert!(second.to_string().contains("another get"), "{second}");
+    }
+
+    #[test]
+    fn a_name_of_255_bytes_has_room_for_its_part() {
+        let name = "x".repeat(255);
+        let part = beside(Path::new(&name), PART);
+        assert_eq!(part.as_os_str().len(), 255);
+        assert_ne!(part.as_os_str(), OsStr::new(&name));
+    }
+}

@@ -1,0 +1,90 @@
+//! The server's side of files: [`share`] finds what a path leads to, [`http`] and [`raw`] are the
+//! wires, [`file`](mod@file) and [`folder`] make the answers, [`refusal`] says no.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use sockeye_engine::listen::{Bound, IpVersion, bind_tcp};
+use sockeye_proto::address::{Address, Scheme};
+
+use crate::cli;
+use crate::exit::Failure;
+use crate::hub::site::{self, Site};
+use crate::services::files::serve::share::Share;
+use crate::serving::{self, Server, announce};
+
+pub mod file;
+pub mod folder;
+pub mod media_type;
+pub mod raw;
+pub mod refusal;
+pub mod share;
+
+/// A listener that is bound and not yet served.
+#[derive(Debug)]
+pub struct Listener {
+    /// Which wire it speaks.
+    pub scheme: Scheme,
+    /// The socket.
+    pub bound: Bound,
+}
+
+/// Binds all addresses a URL leads to. Without a port the wire's default is taken.
+pub fn bind(address: &Address, version: IpVersion) -> Result<Vec<Listener>, Failure> {
+    let default = match address.scheme {
+        Scheme::Http => 8080,
+        Scheme::Tcp => 7008,
+    };
+    let bound = bind_tcp(&address.host, address.port.unwrap_or(default), version)
+        .map_err(|e| Failure::Network(format!("{e}")))?;
+    Ok(bound.into_iter().map(|bound| Listener { scheme: address.scheme, bound }).collect())
+}
+
+/// Opens the folder that is to be served.
+pub fn open(dir: &Path, flags: &cli::Share) -> Result<Arc<Share>, Failure> {
+    Share::open(dir, flags.hidden).map(Arc::new).map_err(|e| {
+        let hint = match e.kind() {
+            std::io::ErrorKind::NotFound => "; give a folder that exists",
+            std::io::ErrorKind::NotADirectory => "; give the folder that it lies in",
+            _ => "",
+        };
+        Failure::Usage(format!("cannot share {}: {e}{hint}", dir.display()))
+    })
+}
+
+/// `sockeye serve files`.
+pub fn alone(arguments: cli::ServeFiles) -> Result<(), Failure> {
+    let share = open(&arguments.dir, &arguments.share)?;
+    let mut listeners = Vec::new();
+    for address in &arguments.on {
+        let bound = bind(address, arguments.server.ip.version())
+            .map_err(|e| Failure::Network(format!("{e}; take another with --on, port 0 is any")))?;
+        listeners.extend(bound);
+    }
+    let server = Server::new(arguments.server)?;
+    serving::run(&server, || async {
+        for listener in &listeners {
+            announce(listener.scheme, listener.bound.address)?;
+        }
+        start(&server, &share, listeners);
+        Ok(())
+    })
+}
+
+/// Serves the folder on these listeners.
+pub fn start(server: &Server, share: &Arc<Share>, listeners: Vec<Listener>) {
+    let door = server.door();
+    let site = Site::new(server, share, &door, &listeners);
+    let http = site::service(server, &door, site);
+    let raw = raw::service(server, &door, share);
+    for Listener { scheme, bound } in listeners {
+        match scheme {
+            Scheme::Http => {
+                tokio::spawn(sockeye_engine::http::server::serve(bound, Arc::clone(&http)));
+            }
+            Scheme::Tcp => {
+                tokio::spawn(raw::serve(bound, Arc::clone(&raw)));
+            }
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Saying no over http: a status and a short body that says why, in the form that was asked for.
+
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use sockeye_engine::disk::folder::OpenError;
+use sockeye_engine::http::server::Answer;
+use sockeye_proto::http::accept::{Wanted, negotiate};
+
+use crate::hub::page;
+use crate::web;
+
+/// A no.
+#[derive(Debug)]
+pub struct Refusal {
+    /// The status.
+    pub status: StatusCode,
+    /// Why, in a sentence without its full stop.
+    pub why: String,
+    /// A field that goes with it.
+    pub field: Option<(header::HeaderName, HeaderValue)>,
+}
+
+impl Refusal {
+    /// A no with a reason.
+    pub fn new(status: StatusCode, why: impl Into<String>) -> Self {
+        Self { status, why: why.into(), field: None }
+    }
+
+    /// With a header field.
+    pub fn with(mut self, name: header::HeaderName, value: HeaderValue) -> Self {
+        self.field = Some((name, value));
+        self
+    }
+
+    /// The methods that are answered, for those that are not.
+    pub fn method() -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "this hub only gives: ask with GET or HEAD")
+            .with(header::ALLOW, HeaderValue::from_static("GET, HEAD"))
+    }
+
+    /// Why a path could not be opened. `shown` is the path, for people.
+    pub fn open(error: &OpenError, shown: &str) -> Self {
+        let status = match error {
+            OpenError::NotFound => {
+                return Self::new(StatusCode::NOT_FOUND, format!("there is no {shown} here"));
+            }
+            OpenError::Denied | OpenError::Outside | OpenError::NotAFile => StatusCode::FORBIDDEN,
+            OpenError::Exhausted | OpenError::WouldBlock => {
+                return Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+                    .with(header::RETRY_AFTER, HeaderValue::from_static("5"));
+            }
+            OpenError::Io(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self::new(status, format!("{shown}: {error}"))
+    }
+
+    /// The answer, as the request's fields want it.
+    pub fn answer(&self, fields: &HeaderMap) -> Answer {
+        let accept = fields.get(header::ACCEPT).and_then(|a| a.to_str().ok());
+        let title = title(self.status);
+        let (media_type, body) = match negotiate(accept) {
+            Wanted::Page => ("text/html; charset=utf-8", self.page(title)),
+            Wanted::Json => {
+                let body = serde_json::json!({
+                    "status": self.status.as_u16(), "error": title, "detail": self.why,
+                });
+                ("application/json", format!("{body}\n"))
+            }
+            Wanted::Text => (
+                "text/plain; charset=utf-8",
+                format!("{} {title}: {}\n", self.status.as_u16(), self.why),
+            ),
+        };
+        let length = body.len();
+        let mut answer = Response::new(body.into());
+        *answer.status_mut() = self.status;
+        let head = answer.headers_mut();
+        head.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+        head.insert(header::CONTENT_LENGTH, length.into());
+        head.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        head.insert(header::VARY, HeaderValue::from_static("Accept"));
+        page::protect(head);
+        if let Some((name, value)) = &self.field {
+            head.insert(name, value.clone());
+        }
+        answer
+    }
+
+    fn page(&self, title: &str) -> String {
+        web::fill(
+            web::ERROR_PAGE,
+            &[
+                ("status", self.status.as_str()),
+                ("title", title),
+                ("detail", &web::escape_html(&self.why)),
+                ("assets", web::assets_path()),
+            ],
+        )
+    }
+}
+
+/// The status in words, sentence case.
+fn title(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::BAD_REQUEST => "Bad request",
+        StatusCode::FORBIDDEN => "Forbidden",
+        StatusCode::NOT_FOUND => "Not found",
+        StatusCode::METHOD_NOT_ALLOWED => "Method not allowed",
+        StatusCode::PRECONDITION_FAILED => "Precondition failed",
+        StatusCode::RANGE_NOT_SATISFIABLE => "Range not satisfiable",
+        StatusCode::MISDIRECTED_REQUEST => "Misdirected request",
+        StatusCode::SERVICE_UNAVAILABLE => "Busy",
+        _ => status.canonical_reason().unwrap_or("Error"),
+    }
+}

@@ -1,0 +1,106 @@
+//! The services, and the registry: one row for each.
+//!
+//! The hub's start-up table, the page's list, the metrics' names and docs/ports.md come out of
+//! this table.
+
+use std::num::NonZeroU16;
+
+use sockeye_proto::address::Scheme;
+
+pub mod files;
+
+/// A service's row.
+#[derive(Debug)]
+pub struct Service {
+    /// Its name, in one word.
+    pub name: &'static str,
+    /// Its wires.
+    pub wires: &'static [Wire],
+}
+
+/// One wire of a service.
+#[derive(Debug)]
+pub struct Wire {
+    /// What stands before `://`.
+    pub scheme: Scheme,
+    /// Where it listens unless told otherwise.
+    pub port: DefaultPort,
+    /// What it does, in a few words.
+    pub about: &'static str,
+    /// How somebody tries it; `HOST` and `PORT` stand for where it is.
+    pub try_it: &'static str,
+}
+
+/// Where a wire listens unless told otherwise.
+#[derive(Clone, Copy, Debug)]
+pub enum DefaultPort {
+    /// The page's port, 8080.
+    Page,
+    /// So much above the base port, 7000.
+    AboveBase(u16),
+}
+
+impl DefaultPort {
+    /// The port's number, for a given page and base.
+    pub fn number(self, page: u16, base: NonZeroU16) -> u16 {
+        match self {
+            Self::Page => page,
+            Self::AboveBase(n) => base.get().saturating_add(n),
+        }
+    }
+}
+
+impl Wire {
+    /// How somebody tries it, with a real host and port.
+    pub fn try_at(&self, host: &str, port: u16) -> String {
+        self.try_it.replace("HOST", host).replace("PORT", &port.to_string())
+    }
+}
+
+/// All services.
+pub const SERVICES: &[Service] = &[files::SERVICE];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt::Write as _;
+
+    const BASE: NonZeroU16 = NonZeroU16::new(7000).unwrap();
+
+    fn ports_page() -> String {
+        let mut page = String::from(
+            "# Ports\n\nWhere each service listens unless told otherwise. \
+             `--port` moves the page, `--base-port N` the ports above 7000, and\n\
+             `--on NAME=URL` any one of them.\n\n\
+             | service | wire | port | what it does |\n|---|---|---|---|\n",
+        );
+        for service in SERVICES {
+            for wire in service.wires {
+                let scheme = wire.scheme.as_str();
+                let port = wire.port.number(8080, BASE);
+                let _ = writeln!(page, "| {} | {scheme} | {port} | {} |", service.name, wire.about);
+            }
+        }
+        page
+    }
+
+    #[test]
+    fn docs_ports_md_is_what_the_registry_says() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/ports.md");
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(path, ports_page()).unwrap();
+        }
+        let written = std::fs::read_to_string(path).unwrap();
+        assert_eq!(written, ports_page(), "run the tests once with UPDATE_DOCS=1");
+    }
+
+    #[test]
+    fn no_two_wires_share_a_default_port() {
+        let mut ports: Vec<u16> =
+            SERVICES.iter().flat_map(|s| s.wires).map(|w| w.port.number(8080, BASE)).collect();
+        let all = ports.len();
+        ports.sort_unstable();
+        ports.dedup();
+        assert_eq!(ports.len(), all);
+    }
+}

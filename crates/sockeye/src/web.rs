@@ -1,0 +1,152 @@
+//! The page's files, embedded in the binary, and the templates among them.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::io::Write as _;
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+/// Every file of web/, by name, in order.
+const FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/web_files.rs"));
+
+/// The page for a folder.
+pub const PAGE: &str = "index.html";
+/// The page for an error.
+pub const ERROR_PAGE: &str = "error.html";
+
+/// A file of the page, plain and compressed.
+#[derive(Debug)]
+pub struct Asset {
+    /// As it stands in web/.
+    pub plain: &'static [u8],
+    /// The same in gzip.
+    pub gzip: Bytes,
+}
+
+/// One of the page's files that scripts and links name; templates are none.
+pub fn asset(name: &str) -> Option<&'static Asset> {
+    static ASSETS: OnceLock<Vec<OnceLock<Asset>>> = OnceLock::new();
+    if matches!(name, PAGE | ERROR_PAGE) {
+        return None;
+    }
+    let at = FILES.binary_search_by_key(&name, |(name, _)| name).ok()?;
+    let assets = ASSETS.get_or_init(|| FILES.iter().map(|_| OnceLock::new()).collect());
+    let plain = FILES[at].1;
+    Some(assets[at].get_or_init(|| Asset { plain, gzip: gzip(plain, Compression::best()) }))
+}
+
+/// The path under which the page's files are served. It changes with their contents, so that
+/// browsers may keep them for ever.
+pub fn assets_path() -> &'static str {
+    static PATH: OnceLock<String> = OnceLock::new();
+    PATH.get_or_init(|| {
+        let mut hasher = DefaultHasher::new();
+        FILES.hash(&mut hasher);
+        format!("/-/web/{:016x}/", hasher.finish())
+    })
+}
+
+/// Fills a template: each `{{token}}` is replaced by its value, once, and what is filled in is not
+/// looked at again.
+pub fn fill(template: &str, values: &[(&str, &str)]) -> String {
+    let mut rest = text_of(template);
+    let mut filled = String::with_capacity(rest.len());
+    while let Some((before, after)) = rest.split_once("{{") {
+        filled.push_str(before);
+        let Some((token, after)) = after.split_once("}}") else {
+            filled.push_str("{{");
+            rest = after;
+            break;
+        };
+        if let Some((_, value)) = values.iter().find(|(name, _)| *name == token) {
+            filled.push_str(value);
+        } else {
+            filled.push_str("{{");
+            filled.push_str(token);
+            filled.push_str("}}");
+        }
+        rest = after;
+    }
+    filled.push_str(rest);
+    filled
+}
+
+/// Text as HTML shows it, in an element or a quoted attribute.
+pub fn escape_html(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+/// Compresses with gzip.
+pub fn gzip(plain: &[u8], level: Compression) -> Bytes {
+    let mut encoder = GzEncoder::new(Vec::new(), level);
+    // Writing into a Vec cannot fail.
+    let written = encoder.write_all(plain).and_then(|()| encoder.finish());
+    written.map(Bytes::from).unwrap_or_default()
+}
+
+fn text_of(template: &str) -> &'static str {
+    let at = FILES.binary_search_by_key(&template, |(name, _)| name);
+    at.ok().and_then(|at| std::str::from_utf8(FILES[at].1).ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_templates_are_there_with_their_tokens() {
+        for token in ["{{title}}", "{{assets}}", "{{listing_html}}", "{{data}}"] {
+            assert!(text_of(PAGE).contains(token), "{token}");
+        }
+        for token in ["{{status}}", "{{title}}", "{{detail}}", "{{assets}}"] {
+            assert!(text_of(ERROR_PAGE).contains(token), "{token}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_looks_like_a_token_is_left_alone() {
+        let filled = fill(ERROR_PAGE, &[("title", "{{detail}}"), ("detail", "D")]);
+        assert!(filled.contains("{{detail}}"), "{filled}");
+    }
+
+    #[test]
+    fn nothing_of_a_name_is_read_as_markup() {
+        assert_eq!(escape_html("<a b=\"c\">'&"), "&lt;a b=&quot;c&quot;&gt;&#39;&amp;");
+    }
+
+    #[test]
+    fn the_first_view_is_at_most_60_kb_compressed() {
+        let total: usize =
+            FILES.iter().map(|(_, plain)| gzip(plain, Compression::best()).len()).sum();
+        assert!(total <= 60_000, "{total} bytes");
+    }
+
+    #[test]
+    fn the_page_names_no_other_host() {
+        for (name, plain) in FILES {
+            let text = String::from_utf8_lossy(plain);
+            for at in text.match_indices("://").map(|(at, _)| at) {
+                let end = (at + 40).min(text.len());
+                let around = text.get(at.saturating_sub(8)..end).unwrap_or_default();
+                // The names of XML namespaces are written like addresses and fetch nothing.
+                assert!(
+                    around.contains("www.w3.org/") || !around.contains("http"),
+                    "{name}: {around}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! Feeds arbitrary bytes to [`sockeye_fuzz::content_range`].
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| sockeye_fuzz::content_range(data));

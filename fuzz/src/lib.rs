@@ -1,0 +1,33 @@
+//! What the fuzzer holds our decoders to: one function for each target, from arbitrary bytes to a
+//! panic if a promise is broken.
+//!
+//! The functions are called in two ways. The ordinary tests replay `corpus/NAME/*` through them.
+//! The fuzzer looks for new inputs, from the top of the repository:
+//!
+//! ```text
+//! RUSTC_BOOTSTRAP=1 cargo fuzz run NAME --features libfuzzer
+//! ```
+//!
+//! To add a target: a function here and its row in [`TARGETS`], a file in `fuzz_targets`, a `[[bin]]`
+//! in `Cargo.toml` and a folder in `corpus`. What a run finds becomes a test beside the code that
+//! was wrong, and a file in the corpus.
+#![forbid(unsafe_code)]
+#![expect(clippy::missing_panics_doc, reason = "a panic is how a target tells of a broken promise")]
+
+mod http;
+
+pub use http::{accept, conditional, content_range, guard, range, raw_name, target};
+
+/// A target's function.
+pub type Target = fn(&[u8]);
+
+/// Every target by its name.
+pub const TARGETS: &[(&str, Target)] = &[
+    ("accept", accept),
+    ("conditional", conditional),
+    ("content_range", content_range),
+    ("guard", guard),
+    ("range", range),
+    ("raw_name", raw_name),
+    ("target", target),
+];

@@ -1,0 +1,312 @@
+// Start-up and wiring of the folder page. Loaded by index.html; reads what
+// the hub wrote into the page, then ties the parts together. Never asks the
+// hub itself (navigation.js does) and never makes rows (table.js does).
+
+import { pageOfFolder, parentOf } from "./addresses.js";
+import { counted, number, sizeForPeople, visibleName } from "./format.js";
+import { HubSilent } from "./hub.js";
+import { listenForKeys } from "./keys.js";
+import { COLUMNS, arrange, firstDirection } from "./listing.js";
+import { recall, remember } from "./memory.js";
+import { createNavigation } from "./navigation.js";
+import { clearNotice, showNotice } from "./notice.js";
+import { createPanel } from "./panel.js";
+import { drawPath } from "./path.js";
+import { createTable } from "./table.js";
+import { startTheme } from "./theme.js";
+
+const data = JSON.parse(document.getElementById("data").textContent);
+const { hub } = data;
+const browse = data.base !== "";
+const rootName = hub.folder || "Shared folder";
+// Lab boards and ships' machines often have no clock worth the name: "3 min
+// ago" is counted on the hub's clock, which also wrote the files' times.
+const hubAhead = Date.parse(hub.time) - Date.now() || 0;
+const now = () => Date.now() + hubAhead;
+
+const byId = (id) => document.getElementById(id);
+const filter = byId("filter");
+const tableElement = byId("table");
+
+let listing = null;
+let sort = rememberedSort();
+
+function announce(words) {
+  byId("status").textContent = words;
+}
+
+function rememberedSort() {
+  const [column, direction] = (recall("sort") ?? "").split(" ");
+  const known = COLUMNS.includes(column) && ["ascending", "descending"].includes(direction);
+  return known ? { column, direction } : { column: "name", direction: "ascending" };
+}
+
+// ---- what is on the page -------------------------------------------------
+
+const panel = createPanel(hub, { announce });
+
+const table = createTable(tableElement, { now, onCurrent: showCommands });
+
+function showCommands(item) {
+  const file = item && !item.folder ? item : listing?.items.find((candidate) => !candidate.folder);
+  panel.showCommands({ folder: listing.folder, browse: browse || Boolean(listing.index), item: file ?? null });
+}
+
+const navigation = createNavigation({
+  browse,
+  view: {
+    place: () => ({ scroll: window.scrollY, current: table.current(), focused: table.isFocused(), filter: filter.value }),
+    showListing,
+    showProblem,
+    showStale,
+    showFresh,
+    showBusy,
+  },
+});
+
+function title(name, folder) {
+  document.title = folder === "/" ? `${rootName} – Sockeye` : `${name} – ${visibleName(rootName)} – Sockeye`;
+}
+
+function showListing(newListing, place) {
+  const first = listing === null;
+  listing = newListing;
+  filter.value = place?.filter ?? "";
+  byId("find").hidden = listing.items.length === 0;
+  const name = drawPath({ folder: listing.folder, path: listing.path, rootName, browse, index: listing.index });
+  title(name, listing.folder);
+  byId("plain").replaceChildren();
+  drawItems();
+  showCommands(null);
+  announce(`${name}: ${summary()}`);
+
+  const from = place?.from ? table.indexOf(hrefWithin(listing.folder, place.from)) : -1;
+  if (from >= 0) {
+    window.scrollTo(0, 0);
+    table.focus(from);
+  } else if (place?.current !== undefined) {
+    window.scrollTo(0, place.scroll);
+    const index = table.indexOf(place.current);
+    if (index >= 0 && place.focused) table.focus(index, { scroll: false });
+  } else if (!first) {
+    window.scrollTo(0, 0);
+    if (table.count()) table.focus(0, { scroll: false });
+    else byId("title").focus({ preventScroll: true });
+  }
+}
+
+function hrefWithin(folder, child) {
+  return child.slice(folder.length);
+}
+
+function showFresh(newListing, changed) {
+  listing = newListing;
+  // Also when nothing changed: this takes away "the hub does not answer".
+  if (changed || byId("notice").querySelector(".strip")) {
+    const { scrollY } = window;
+    drawPath({ folder: listing.folder, path: listing.path, rootName, browse, index: listing.index });
+    byId("find").hidden = listing.items.length === 0;
+    drawItems();
+    window.scrollTo(0, scrollY);
+    if (changed) announce(`The folder has changed: ${summary()}`);
+  }
+}
+
+function drawItems() {
+  const items = arrange(listing, sort, filter.value);
+  table.draw(items, listing, (folder) => pageOfFolder(folder, { browse }));
+  for (const heading of tableElement.querySelectorAll("th[data-column]")) {
+    if (heading.dataset.column === sort.column) heading.setAttribute("aria-sort", sort.direction);
+    else heading.removeAttribute("aria-sort");
+  }
+
+  const filtering = filter.value.trim() !== "";
+  byId("count").textContent = filtering ? `${number(items.length)} of ${number(listing.items.length)}` : "";
+  byId("totals").textContent = listing.items.length ? summary() : "";
+  byId("shortfall").textContent = shortfall();
+
+  if (items.length) clearNotice();
+  else if (filtering) showNoMatch();
+  else showEmpty();
+}
+
+function summary() {
+  const { items, folders, files, bytes } = listing;
+  if (!items.length) return "empty";
+  const parts = [counted(items.length, "item", "items")];
+  if (files) parts.push(sizeForPeople(bytes));
+  const kinds = folders && files ? ` (${counted(folders, "folder", "folders")}, ${counted(files, "file", "files")})` : "";
+  return parts.join(", ") + kinds;
+}
+
+function shortfall() {
+  if (listing.truncated) return `The hub lists the first ${number(listing.items.length)} of ${number(listing.total)} entries of this folder.`;
+  if (tableElement.classList.contains("windowed")) return "Rows of a list this long are drawn as you scroll: to find a name, use the filter.";
+  return "";
+}
+
+function showNoMatch() {
+  showNotice({
+    picture: "no-catch",
+    heading: "Nothing in the net",
+    text: `No name in this folder contains “${visibleName(filter.value.trim())}”. The filter looks at this folder only, not inside the folders in it.`,
+    actions: [{ label: "Clear the filter", run: clearFilter }],
+  });
+}
+
+function showEmpty() {
+  const parent = parentOf(listing.folder);
+  showNotice({
+    picture: "still-water",
+    heading: "This folder is empty",
+    text: "Whatever is put into it on the hub shows up here by itself when you come back to this page.",
+    actions: parent ? [{ label: "Up one folder", href: pageOfFolder(parent, { browse }), folder: parent }] : [],
+  });
+}
+
+function showProblem(error, folder, retryIn) {
+  listing = null;
+  const name = drawPath({ folder, path: null, rootName, browse, index: null });
+  title(name, folder);
+  byId("plain").replaceChildren();
+  tableElement.hidden = true;
+  byId("find").hidden = true;
+  byId("totals").textContent = "";
+  byId("shortfall").textContent = "";
+  panel.hideCommands();
+  window.scrollTo(0, 0);
+
+  const retry = { label: "Try again", run: navigation.refresh };
+  const parent = parentOf(folder);
+  const up = parent ? [{ label: "Up one folder", href: pageOfFolder(parent, { browse }), folder: parent }] : [];
+  const notice =
+    error instanceof HubSilent
+      ? { heading: "The hub does not answer", text: silentText(retryIn), actions: [retry] }
+      : { heading: error.status === 404 ? "There is no such folder" : error.message, text: error.detail ?? "", actions: [...up, retry] };
+  showNotice({ picture: "cut-line", ...notice });
+  announce(`${notice.heading}. ${notice.text}`);
+}
+
+function silentText(retryIn) {
+  return `It may be switched off, or this device may have left its network. Trying again in ${Math.round(retryIn / 1000)} seconds, and then by itself until it answers.`;
+}
+
+function showStale(error, retryIn) {
+  showNotice({
+    heading: "The hub does not answer.",
+    text: `This is the list as last seen. Trying again in ${Math.round(retryIn / 1000)} seconds.`,
+    actions: [{ label: "Try now", run: navigation.refresh }],
+  });
+  announce("The hub does not answer. This is the list as last seen.");
+}
+
+function showBusy(busy) {
+  byId("progress").hidden = !busy;
+  byId("files").setAttribute("aria-busy", String(busy));
+}
+
+// ---- what people do ------------------------------------------------------
+
+function goTo(folder) {
+  const here = listing?.folder;
+  const goingUp = here && here !== folder && here.startsWith(folder);
+  // The row to come back to is the child on the way to where we were.
+  const child = goingUp ? here.slice(0, here.indexOf("/", folder.length) + 1) : null;
+  navigation.go(folder, child);
+}
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[href]");
+  if (!link || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  if (link.dataset.folder) {
+    event.preventDefault();
+    goTo(link.dataset.folder);
+  } else if (link.getAttribute("href").startsWith("#")) {
+    // Within the page, without an entry in the history of folders.
+    event.preventDefault();
+    const target = document.querySelector(link.getAttribute("href"));
+    target.focus({ preventScroll: true });
+    target.scrollIntoView({ block: "start" });
+  } else if (!link.hasAttribute("download")) {
+    navigation.keepPlace();
+  }
+});
+
+tableElement.tHead.addEventListener("click", (event) => {
+  const column = event.target.closest("th[data-column]")?.dataset.column;
+  if (!column) return;
+  const turned = sort.direction === "ascending" ? "descending" : "ascending";
+  sort = { column, direction: sort.column === column ? turned : firstDirection(column) };
+  remember("sort", `${sort.column} ${sort.direction}`);
+  drawItems();
+  announce(`Sorted by ${sort.column}, ${sort.direction}`);
+});
+
+function clearFilter() {
+  filter.value = "";
+  drawItems();
+  announce(summary());
+  filter.focus();
+}
+
+filter.addEventListener("input", () => {
+  drawItems();
+  announce(byId("count").textContent || summary());
+});
+
+filter.addEventListener("keydown", (event) => {
+  if (event.isComposing) return;
+  if (event.key === "Escape") {
+    event.preventDefault();
+    if (filter.value) clearFilter();
+    else filter.blur();
+  } else if ((event.key === "Enter" || event.key === "ArrowDown") && table.count()) {
+    event.preventDefault();
+    table.focus(0);
+  }
+});
+
+const step = (by) => {
+  if (!table.count()) return false;
+  const index = table.currentIndex();
+  table.focus(index < 0 ? 0 : index + by);
+};
+
+listenForKeys({
+  next: () => step(1),
+  previous: () => step(-1),
+  first: () => (table.count() ? table.focus(0) : false),
+  last: () => (table.count() ? table.focus(table.count() - 1) : false),
+  open() {
+    // On a link or a button, Enter means that link or button.
+    if (document.activeElement !== document.body || table.currentIndex() < 0) return false;
+    table.open(table.currentIndex());
+  },
+  up() {
+    const parent = listing && parentOf(listing.folder);
+    if (!parent) return false;
+    goTo(parent);
+  },
+  filter() {
+    if (byId("find").hidden) return false;
+    filter.focus();
+    filter.select();
+  },
+  download() {
+    const index = table.currentIndex();
+    if (index < 0) return false;
+    if (!table.download(index)) announce("A folder cannot be downloaded as one file.");
+  },
+  keys: () => byId("keys").showModal(),
+});
+
+byId("show-keys").addEventListener("click", () => byId("keys").showModal());
+byId("show-keys").hidden = false;
+startTheme(byId("theme"), announce);
+byId("hub-name").textContent = visibleName(hub.name);
+
+setInterval(() => {
+  if (document.visibilityState === "visible") table.retell();
+}, 60_000);
+
+navigation.start(data.listing);

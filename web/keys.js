@@ -1,0 +1,48 @@
+// The page's own keys. Called once by app.js; never acts while somebody
+// types, while a dialog is open, or on a key with a modifier that belongs to
+// the browser.
+
+const TYPING = "input, textarea, select, [contenteditable]";
+
+/** actions: what each key does; an action that returns false lets the key be. */
+export function listenForKeys(actions) {
+  document.addEventListener("keydown", (event) => {
+    if (event.defaultPrevented || event.isComposing) return;
+    if (event.target.closest?.(TYPING) || document.querySelector("dialog[open]")) return;
+    const action = actionFor(event, actions);
+    if (action && action() !== false) event.preventDefault();
+  });
+}
+
+function actionFor(event, actions) {
+  const { key } = event;
+  if (event.ctrlKey || event.metaKey) return null;
+  if (event.altKey) return key === "ArrowUp" && !event.shiftKey ? actions.up : null;
+  // These two need Shift on some keyboards and not on others.
+  if (key === "/") return actions.filter;
+  if (key === "?") return actions.keys;
+  if (event.shiftKey) return null;
+  switch (key) {
+    case "ArrowDown":
+      return actions.next;
+    case "ArrowUp":
+      return actions.previous;
+    case "Home":
+      return actions.first;
+    case "End":
+      return actions.last;
+    case "Enter":
+      return actions.open;
+    case "Backspace":
+      return actions.up;
+  }
+  switch (key.toLowerCase()) {
+    case "j":
+      return actions.next;
+    case "k":
+      return actions.previous;
+    case "d":
+      return actions.download;
+  }
+  return null;
+}

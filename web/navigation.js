@@ -1,0 +1,180 @@
+// Going from folder to folder without loading the page again: asks the hub,
+// keeps the browser's history true, retries while the hub is silent. Called
+// by app.js, which draws what `view` is told; never draws anything itself.
+
+import { folderOfPage, pageOfFolder } from "./addresses.js";
+import { HubSilent, askForListing } from "./hub.js";
+import { readListing } from "./listing.js";
+
+const FOLDERS_KEPT = 12;
+const BUSY_AFTER = 200; // a shorter wait is not worth a sign of it
+const RETRY_AFTER = [2000, 4000, 8000, 15000];
+
+/**
+ * browse: whether the visitor came in by the browse address.
+ * view: {place(), showListing(listing, place), showProblem(error, folder, retryIn), showStale(error, retryIn), showBusy(busy)}
+ */
+export function createNavigation({ browse, view }) {
+  // Where the visitor was, by entry of the history. Going back leaves an entry
+  // without a chance to write into it, so its place is kept here as well.
+  const places = new Map();
+  const kept = new Map(); // folder -> listing, so that going back is immediate
+  let shown = null; // the listing on the page
+  let wanted = folderOfPage(location.pathname); // the folder of the address bar
+  let asking = null;
+  let retry = 0;
+  let failures = 0;
+  let entry = history.state?.entry ?? Math.random();
+
+  history.scrollRestoration = "manual";
+  history.replaceState({ ...history.state, entry }, "");
+
+  function keep(listing) {
+    kept.delete(listing.folder);
+    kept.set(listing.folder, listing);
+    if (kept.size > FOLDERS_KEPT) kept.delete(kept.keys().next().value);
+  }
+
+  async function ask(folder) {
+    asking?.abort();
+    clearTimeout(retry);
+    const mine = new AbortController();
+    asking = mine;
+    const busy = setTimeout(() => view.showBusy(true), BUSY_AFTER);
+    try {
+      const listing = readListing(await askForListing(folder, mine.signal));
+      failures = 0;
+      keep(listing);
+      return listing;
+    } finally {
+      clearTimeout(busy);
+      if (asking === mine) {
+        asking = null;
+        view.showBusy(false);
+      }
+    }
+  }
+
+  function retryIn(error, again) {
+    if (!(error instanceof HubSilent)) return null;
+    const wait = RETRY_AFTER[Math.min(failures, RETRY_AFTER.length - 1)];
+    failures += 1;
+    clearTimeout(retry);
+    retry = setTimeout(again, wait);
+    return wait;
+  }
+
+  /** The page address of a listing: not the plain one if that is a web page. */
+  function pageOf(folder, listing) {
+    return pageOfFolder(folder, { browse: browse || Boolean(listing?.index) });
+  }
+
+  function arrive(folder, listing, push) {
+    if (push) history.pushState({ entry: Math.random() }, "", pageOf(folder, listing));
+    entry = history.state.entry;
+    wanted = folder;
+  }
+
+  async function load(folder, { push, place }) {
+    let listing;
+    try {
+      listing = await ask(folder);
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      arrive(folder, null, push);
+      shown = null;
+      view.showProblem(
+        error,
+        folder,
+        retryIn(error, () => load(folder, { push: false, place })),
+      );
+      return;
+    }
+    arrive(folder, listing, push);
+    shown = listing;
+    view.showListing(listing, place);
+  }
+
+  function keepPlace() {
+    if (shown) history.replaceState({ ...view.place(), entry }, "");
+  }
+
+  /** Asks again for what is shown, and says nothing if nothing changed. */
+  async function refresh() {
+    if (asking) return;
+    if (!shown) {
+      load(wanted, { push: false, place: null });
+      return;
+    }
+    let listing;
+    try {
+      listing = await ask(shown.folder);
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      if (error instanceof HubSilent) {
+        view.showStale(error, retryIn(error, refresh));
+      } else {
+        const folder = shown.folder;
+        shown = null;
+        kept.delete(folder);
+        view.showProblem(error, folder, null);
+      }
+      return;
+    }
+    const changed = listing.fingerprint !== shown.fingerprint;
+    shown = listing;
+    view.showFresh(listing, changed);
+  }
+
+  window.addEventListener("popstate", (event) => {
+    const folder = folderOfPage(location.pathname);
+    asking?.abort();
+    if (shown) places.set(entry, view.place());
+    entry = event.state?.entry;
+    const place = places.get(entry) ?? event.state;
+    const listing = kept.get(folder);
+    wanted = folder;
+    if (!listing) {
+      load(folder, { push: false, place });
+      return;
+    }
+    clearTimeout(retry);
+    shown = listing;
+    view.showListing(listing, place);
+    refresh();
+  });
+
+  // Opening a file leaves this page; coming back must find the place again.
+  window.addEventListener("pagehide", keepPlace);
+  window.addEventListener("focus", refresh);
+  window.addEventListener("online", refresh);
+  window.addEventListener("pageshow", (event) => {
+    if (event.persisted) refresh();
+  });
+  document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState === "visible") refresh();
+    else keepPlace();
+  });
+
+  return {
+    /** Shows the listing that came with the page, or asks for it. */
+    start(listing) {
+      if (!listing) {
+        load(wanted, { push: false, place: history.state });
+        return;
+      }
+      shown = readListing(listing);
+      keep(shown);
+      view.showListing(shown, history.state);
+    },
+
+    /** Goes to a folder; `coming` is the folder being left, when going up. */
+    go(folder, coming = null) {
+      keepPlace();
+      load(folder, { push: true, place: coming ? { from: coming } : null });
+    },
+
+    refresh,
+    keepPlace,
+  };
+}

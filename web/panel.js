@@ -1,0 +1,139 @@
+// "On this hub": the services and their addresses, and what to type in a
+// terminal for the folder and file at hand. Called by app.js; never starts,
+// stops or contacts a service.
+
+import { inFolder, isLoopback, pageOfFolder } from "./addresses.js";
+import { copyText } from "./clipboard.js";
+import { visibleName } from "./format.js";
+
+export function createPanel(hub, { announce }) {
+  const panel = document.getElementById("hub");
+  const terminal = document.getElementById("terminal");
+  const copyTemplate = document.getElementById("copy-template").content.firstElementChild;
+
+  function copyButton(text, what) {
+    const button = copyTemplate.cloneNode(true);
+    button.setAttribute("aria-label", `Copy ${what}`);
+    button.title = "Copy";
+    button.addEventListener("click", async () => {
+      if (!(await copyText(text))) {
+        // Nothing may write the clipboard here: leave it selected, so that
+        // the person's own copy key does it.
+        window.getSelection().selectAllChildren(button.previousElementSibling);
+        announce("Selected. Press your copy key.");
+        return;
+      }
+      const use = button.querySelector("use");
+      use.setAttribute("href", "#icon-done");
+      announce("Copied");
+      button.addEventListener("blur", () => use.setAttribute("href", "#icon-copy"), { once: true });
+      button.addEventListener("pointerleave", () => use.setAttribute("href", "#icon-copy"), { once: true });
+    });
+    return button;
+  }
+
+  function copyable(text, what, href) {
+    const line = document.createElement("div");
+    line.className = "copyable";
+    const code = document.createElement("code");
+    if (href) {
+      const link = document.createElement("a");
+      link.href = href;
+      link.append(breakable(text));
+      code.append(link);
+    } else {
+      code.append(breakable(text));
+    }
+    line.append(code, copyButton(text, what));
+    return line;
+  }
+
+  function drawServices() {
+    document.getElementById("services").replaceChildren(
+      ...hub.services.map((service) => {
+        const item = document.createElement("li");
+        const title = document.createElement("h3");
+        const wire = document.createElement("span");
+        wire.className = "wire";
+        wire.textContent = service.wire;
+        title.append(visibleName(service.name), " ", wire);
+        const about = document.createElement("p");
+        about.textContent = service.about;
+        const address = parsed(service.url);
+        const web = address && /^https?:$/.test(address.protocol);
+        item.append(title, about, copyable(service.url, `the address of ${service.name} over ${service.wire}`, web ? service.url : null));
+        if (address && isLoopback(address.hostname) && !isLoopback(location.hostname)) {
+          const note = document.createElement("p");
+          note.className = "note";
+          note.textContent = "Answers only on the hub’s own machine.";
+          item.append(note);
+        }
+        return item;
+      }),
+    );
+  }
+
+  drawServices();
+  const started = new Date(hub.started);
+  const about = document.getElementById("about");
+  about.textContent = `Sockeye ${hub.version} on ${visibleName(hub.name)}, up since ${started.toLocaleString("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" })}`;
+  panel.hidden = false;
+
+  return {
+    /** The commands for this folder, and for this file if there is one. */
+    showCommands({ folder, browse, item }) {
+      const list = document.getElementById("commands");
+      const parts = [];
+      const add = (label, command, what) => {
+        const term = document.createElement("dt");
+        term.textContent = label;
+        const definition = document.createElement("dd");
+        definition.append(copyable(command, what));
+        parts.push(term, definition);
+      };
+      add("List this folder", `curl ${typed(pageOfFolder(folder, { browse }))}`, "the command that lists this folder");
+      if (item) add("Fetch a file", fetchCommand(folder, item), "the command that fetches a file");
+      list.replaceChildren(...parts);
+      terminal.hidden = false;
+    },
+
+    /** For a folder that cannot be shown there is nothing to type either. */
+    hideCommands() {
+      terminal.hidden = true;
+    },
+  };
+}
+
+/** A long address wraps after its slashes, not in the middle of a word. */
+function breakable(text) {
+  const pieces = document.createDocumentFragment();
+  for (const piece of text.split(/(?<=[^/:]\/)/)) pieces.append(piece, document.createElement("wbr"));
+  return pieces;
+}
+
+function parsed(url) {
+  try {
+    return new URL(url);
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * An address that means the same in every shell and to curl itself: whatever
+ * either could take for its own is percent-encoded.
+ */
+function typed(path) {
+  const plain = path.replace(/[^A-Za-z0-9%/._~-]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`);
+  const address = location.origin + plain;
+  return address.includes("[") ? `"${address}"` : address;
+}
+
+function fetchCommand(folder, item) {
+  const address = typed(inFolder(folder, item.href));
+  // -O names the file as the address does. Where that would leave %20 and the
+  // like in the name, give the name itself, if a quoted one is safe anywhere.
+  const plainInAddress = address.endsWith(`/${item.name}`);
+  const safeInQuotes = /^[^\p{C}"$`\\!%/-][^\p{C}"$`\\!%/]*$/u.test(item.name);
+  return plainInAddress || !safeInQuotes ? `curl -O ${address}` : `curl -o "${item.name}" ${address}`;
+}
