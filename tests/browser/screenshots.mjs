@@ -1,0 +1,85 @@
+// Takes pictures of the page, for a person to look at:
+//   SOCKEYE=path/to/sockeye node screenshots.mjs OUTDIR
+// Asserts nothing; page.test.mjs does that.
+
+import { mkdir } from "node:fs/promises";
+import path from "node:path";
+import { makeFolder, startBrowser, startHub } from "./hub.mjs";
+
+const target = process.argv[2];
+if (!target) throw new Error("say where to: node screenshots.mjs OUTDIR");
+await mkdir(target, { recursive: true });
+
+const folder = await makeFolder();
+const LONG = 12_000; // enough for the window on a long list to show itself
+for (let index = 0; index < LONG; index += 1) await folder.write(`long/sample-${index}.csv`, "", index);
+const hub = await startHub("up", folder.root, "--port", "0", "--quiet");
+const browser = await startBrowser();
+
+const DESKTOP = { width: 1280, height: 800 };
+const PHONE = { width: 360, height: 740 };
+
+async function picture(name, address, { size = DESKTOP, theme = "light", prepare = async () => {} } = {}) {
+  const context = await browser.newContext({ viewport: size, colorScheme: theme, hasTouch: size === PHONE, deviceScaleFactor: size === PHONE ? 2 : 1 });
+  const page = await context.newPage();
+  await page.goto(hub.address + address);
+  await prepare(page);
+  await page.screenshot({ path: path.join(target, `${name}.png`) });
+  await context.close();
+}
+
+const loaded = (page) => page.locator("#table tbody tr a").first().waitFor();
+try {
+  for (const theme of ["light", "dark"]) {
+    await picture(`root-${theme}`, "/", { theme, prepare: loaded });
+    await picture(`phone-${theme}`, "/", { theme, size: PHONE, prepare: loaded });
+    await picture(`error-${theme}`, "/nothing-here", { theme });
+    await picture(`keys-${theme}`, "/", {
+      theme,
+      prepare: async (page) => {
+        await loaded(page);
+        await page.keyboard.press("j");
+        await page.keyboard.press("j");
+        await page.keyboard.press("?");
+      },
+    });
+  }
+  await picture("phone-error", "/nothing-here", { size: PHONE });
+  await picture("phone-hub", "/", { size: PHONE, prepare: (page) => page.getByRole("link", { name: "On this hub" }).click() });
+  await picture("phone-long", "/long/", { size: PHONE, prepare: loaded });
+  await picture("deep", "/lectures/week%201/", { prepare: loaded });
+  await picture("empty", "/empty/", { prepare: (page) => page.getByText("This folder is empty").waitFor() });
+  await picture("site", "/-/browse/site/", { prepare: loaded });
+  await picture("filter", "/logs/", {
+    prepare: async (page) => {
+      await page.getByRole("searchbox").fill("31");
+      await page.keyboard.press("Enter");
+    },
+  });
+  await picture("no-match", "/logs/", { prepare: (page) => page.getByRole("searchbox").fill("walrus") });
+  await picture("long", "/long/", {
+    prepare: async (page) => {
+      await loaded(page);
+      await page.keyboard.press("End");
+    },
+  });
+  await picture("silent", "/", {
+    prepare: async (page) => {
+      await page.route("**/-/api/**", (route) => route.abort());
+      await page.getByRole("link", { name: "lectures" }).click();
+      await page.locator("#notice").getByText("does not answer").waitFor();
+    },
+  });
+  await picture("stale", "/", {
+    prepare: async (page) => {
+      await loaded(page);
+      await page.route("**/-/api/**", (route) => route.abort());
+      await page.evaluate(() => window.dispatchEvent(new Event("focus")));
+      await page.locator("#notice").getByText("does not answer").waitFor();
+    },
+  });
+} finally {
+  await browser.close();
+  await hub.stop();
+  await folder.remove();
+}
