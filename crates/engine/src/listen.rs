@@ -299,17 +299,20 @@ pub async fn say_and_close(mut stream: TcpStream, text: &[u8]) {
 /// connection and take the last words with it. So our side is ended first, and what the peer still
 /// sends is read and thrown away until it ends its own, within bounds.
 pub async fn close(stream: &mut TcpStream) -> io::Result<()> {
-    const SILENCE: Duration = Duration::from_secs(2);
+    const LINGER: Duration = Duration::from_secs(5);
     const UNREAD_MAX_BYTES: usize = 1024 * 1024;
     stream.shutdown().await?;
     let mut scrap = [0; 4096];
     let mut unread_bytes = 0;
-    while unread_bytes < UNREAD_MAX_BYTES {
-        match tokio::time::timeout(SILENCE, stream.read(&mut scrap)).await {
-            Ok(Ok(n)) if n > 0 => unread_bytes += n,
-            _ => break,
+    let read_on = async {
+        while unread_bytes < UNREAD_MAX_BYTES {
+            match stream.read(&mut scrap).await {
+                Ok(n) if n > 0 => unread_bytes += n,
+                _ => break,
+            }
         }
-    }
+    };
+    let _ = tokio::time::timeout(LINGER, read_on).await;
     Ok(())
 }
 

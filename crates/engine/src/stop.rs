@@ -6,6 +6,7 @@
 use std::future::Future;
 use std::time::Duration;
 
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -59,21 +60,38 @@ impl Stop {
     }
 }
 
-/// Waits for Ctrl-C or SIGTERM, throws the switch, and exits the process at once on a second one.
-pub async fn on_signals(stop: Stop) -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut next = async move || {
+/// Ctrl-C and SIGTERM, caught from the moment this is made.
+#[derive(Debug)]
+pub struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    /// Catches them. To be made, inside the runtime, before the server says that it is there:
+    /// who reads that may end it at once.
+    pub fn catch() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    /// Waits for one, throws the switch, and exits the process at once on a second one.
+    pub async fn throw(mut self, stop: Stop) {
+        self.next().await;
+        stop.ask();
+        let code = self.next().await;
+        std::process::exit(code);
+    }
+
+    /// The exit code of who is ended by the next signal.
+    async fn next(&mut self) -> i32 {
         tokio::select! {
-            _ = interrupt.recv() => 130,
-            _ = terminate.recv() => 143,
+            _ = self.interrupt.recv() => 130,
+            _ = self.terminate.recv() => 143,
         }
-    };
-    next().await;
-    stop.ask();
-    let code = next().await;
-    std::process::exit(code);
+    }
 }
 
 #[cfg(test)]

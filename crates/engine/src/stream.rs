@@ -58,6 +58,11 @@ where
     loop {
         let until = match obey(stream, machine, worker).await {
             Step::Wait(until) => until,
+            Step::Close(Fault::Ours) => {
+                // Without lengths on the wire, a reset is the only way to say "this is not all".
+                let _ = stream.set_zero_linger();
+                return Fault::Ours;
+            }
             Step::Close(fault) => {
                 let _ = listen::close(stream).await;
                 return fault;

@@ -132,10 +132,11 @@ pub struct Server {
     pub max_per_address: MaxClients,
     /// When an idle client is closed: a time like 30s, none, or dynamic, which is
     /// max(5 s, 20 s - clients connected).
-    #[arg(long, value_name = "TIME", default_value = "dynamic", value_parser = idle_timeout)]
+    #[arg(long, value_name = "TIME", default_value = "dynamic", value_parser = idle_timeout,
+          allow_hyphen_values = true)]
     pub idle_timeout: IdleTimeout,
     /// Ends the server, with exit code 0, when nobody has asked for anything for that long.
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true)]
     pub exit_after_idle: Option<Duration>,
     /// A name that this hub answers to besides IP addresses, localhost and this machine's own
     /// name; others get 421. Repeatable.

@@ -12,7 +12,7 @@ use sockeye_engine::http::exchange::Books;
 use sockeye_engine::listen::Door;
 use sockeye_engine::metrics::ServiceCounters;
 use sockeye_engine::request_log::RequestLog;
-use sockeye_engine::stop::{self, Stop};
+use sockeye_engine::stop::{Signals, Stop};
 use sockeye_proto::address::Scheme;
 use sockeye_proto::idle::IdleTimeout;
 use sockeye_proto::limits::DRAIN_DEADLINE;
@@ -72,7 +72,6 @@ impl Server {
 
     /// Waits for a reason to end, and drains. Returns the exit's outcome.
     async fn until_the_end(&self) -> Result<(), Failure> {
-        tokio::spawn(stop::on_signals(self.stop.clone()));
         match self.flags.exit_after_idle {
             Some(span) => tokio::select! {
                 () = self.stop.asked() => {}
@@ -110,6 +109,9 @@ where
         .build()
         .map_err(|e| Failure::Ours(format!("cannot start the runtime: {e}")))?;
     let outcome = runtime.block_on(async {
+        let signals =
+            Signals::catch().map_err(|e| Failure::Ours(format!("cannot catch Ctrl-C: {e}")))?;
+        tokio::spawn(signals.throw(server.stop.clone()));
         start().await?;
         server.until_the_end().await
     });

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::http::target::SharePath;
-use crate::limits::{MESSAGE_MAX_BYTES, PAUSE, PAUSE_TYPING};
+use crate::limits::{HEAD_DEADLINE, MESSAGE_MAX_BYTES, PAUSE, PAUSE_TYPING};
 use crate::machine::{Fault, Input, Machine, Output, Tick, Ticket};
 
 /// What a caller is told about a name that leads to no file. The beginner's clients compare with
@@ -56,9 +56,16 @@ pub struct Server {
     outputs: VecDeque<Output<SendFile, Event>>,
 }
 
+/// When the name's first and last bytes so far came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Heard {
+    first: Tick,
+    last: Tick,
+}
+
 #[derive(Debug, PartialEq, Eq)]
 enum State {
-    Hearing { last_byte: Option<Tick> },
+    Hearing { heard: Option<Heard> },
     Sending,
     Closed,
 }
@@ -70,17 +77,12 @@ impl Server {
     /// A server that waits for the name.
     pub fn new() -> Self {
         Self {
-            state: State::Hearing { last_byte: None },
+            state: State::Hearing { heard: None },
             heard: Vec::new(),
             typed: true,
             line_peer: false,
             outputs: VecDeque::new(),
         }
-    }
-
-    /// Whether the name has not come yet: the time in which a peer is idle.
-    pub fn is_waiting_for_the_name(&self) -> bool {
-        matches!(self.state, State::Hearing { .. })
     }
 
     fn pause(&self) -> Duration {
@@ -96,7 +98,11 @@ impl Server {
             self.outputs.push_back(Output::Happened(Event::ForeignProtocol(protocol)));
             return self.close(Fault::Peer);
         }
-        self.state = State::Hearing { last_byte: Some(now) };
+        let first = match self.state {
+            State::Hearing { heard: Some(heard) } => heard.first,
+            _ => now,
+        };
+        self.state = State::Hearing { heard: Some(Heard { first, last: now }) };
         if let Some(end) = self.heard.iter().position(|&b| b == b'\n') {
             self.line_peer = true;
             self.heard.truncate(end);
@@ -161,15 +167,18 @@ impl Machine for Server {
         match (&self.state, input) {
             (State::Closed, _)
             | (State::Sending, Input::Bytes(_) | Input::End | Input::Time)
-            | (State::Hearing { .. }, Input::Answer(..)) => {}
+            | (State::Hearing { .. }, Input::Answer(..))
+            | (State::Hearing { heard: None }, Input::Time) => {}
             (State::Hearing { .. }, Input::Bytes(bytes)) => self.hear(now, bytes),
             (State::Hearing { .. }, Input::End) if self.heard.is_empty() => {
                 self.close(Fault::Nobody);
             }
             (State::Hearing { .. }, Input::End) => self.take_name(),
-            (State::Hearing { last_byte }, Input::Time) => {
-                if last_byte.is_some_and(|last| last + self.pause() <= now) {
+            (State::Hearing { heard: Some(heard) }, Input::Time) => {
+                if heard.last + self.pause() <= now {
                     self.take_name();
+                } else if heard.first + HEAD_DEADLINE <= now {
+                    self.close(Fault::Peer);
                 }
             }
             (State::Sending, Input::Answer(_, sent)) => match sent {
@@ -182,7 +191,9 @@ impl Machine for Server {
 
     fn poll(&mut self) -> Output<SendFile, Event> {
         self.outputs.pop_front().unwrap_or_else(|| match self.state {
-            State::Hearing { last_byte } => Output::Wait(last_byte.map(|last| last + self.pause())),
+            State::Hearing { heard } => Output::Wait(
+                heard.map(|heard| (heard.last + self.pause()).min(heard.first + HEAD_DEADLINE)),
+            ),
             State::Sending | State::Closed => Output::Wait(None),
         })
     }
@@ -274,6 +285,16 @@ mod tests {
             server.handle(at(300 * i as u64 + 299), Input::Time);
         }
         assert_eq!(drain(&mut server), [Output::Wait(Some(at(1200 + 1000)))]);
+    }
+
+    #[test]
+    fn a_name_fed_a_byte_at_a_time_without_end_is_not_waited_for() {
+        let mut server = Server::new();
+        for i in 0..100 {
+            server.handle(at(500 * i), Input::Bytes(b"x"));
+            server.handle(at(500 * i), Input::Time);
+        }
+        assert_eq!(drain(&mut server), [Output::Close(Fault::Peer), Output::Wait(None)]);
     }
 
     #[test]

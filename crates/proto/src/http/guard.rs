@@ -151,6 +151,18 @@ pub fn admit(asked: &Asked<'_>, names: &HostNames) -> Result<(), Refusal> {
     }
 }
 
+/// Whether a Host field is well-formed, whichever host it names (RFC 9110, section 7.2).
+///
+/// ```
+/// use sockeye_proto::http::guard::is_well_formed_host;
+///
+/// assert!(is_well_formed_host("hub.example:8080") && is_well_formed_host("[::1]"));
+/// assert!(!is_well_formed_host("a b") && !is_well_formed_host(""));
+/// ```
+pub fn is_well_formed_host(text: &str) -> bool {
+    Authority::parse(text).is_some()
+}
+
 /// Who may embed a file that we serve: the value of Cross-Origin-Resource-Policy (Fetch standard,
 /// section 3.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

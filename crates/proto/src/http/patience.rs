@@ -96,9 +96,11 @@ impl Patience {
         }
     }
 
-    /// The peer's side took bytes of ours.
+    /// The peer's side took bytes of ours. On an idle HTTP/2 connection they only answer pings.
     pub fn wrote(&mut self, now: Tick) {
-        self.last_progress = now;
+        if !(self.is_multiplexed && matches!(self.phase, Phase::Idle)) {
+            self.last_progress = now;
+        }
     }
 
     /// Whether the peer is overdue, with `clients` connected now.
@@ -197,6 +199,7 @@ mod tests {
         p.is_http2();
         for s in 1..9 {
             p.received(at(s));
+            p.wrote(at(s));
             assert!(!p.is_in_head());
         }
         assert_eq!(p.verdict(at(9), fixed(9), 1), Verdict::Close(Overdue::Idle));

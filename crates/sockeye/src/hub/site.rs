@@ -12,7 +12,7 @@ use sockeye_engine::http::body::Content;
 use sockeye_engine::http::server::{Answer, Handler, HttpService};
 use sockeye_engine::listen::Door;
 use sockeye_proto::http::accept::{Wanted, negotiate};
-use sockeye_proto::http::guard::{Asked, HostNames, admit};
+use sockeye_proto::http::guard::{Asked, HostNames, admit, is_well_formed_host};
 use sockeye_proto::http::target::SharePath;
 
 use super::{api, page};
@@ -221,14 +221,24 @@ fn is_favicon(path: &SharePath) -> bool {
     path.segments().eq([b"favicon.ico".as_slice()])
 }
 
-/// Every host that a request names: the target's own authority alone if there is one (RFC 9112,
-/// section 3.2.2; HTTP/2 puts it there), else each Host field.
+/// Every host that a request names: each Host field; or the target's own authority alone if there
+/// is one (RFC 9112, section 3.2.2; HTTP/2 puts it there). That does not excuse an HTTP/1.1 request
+/// from having one Host field, and no more (section 3.2).
 fn hosts(request: &Parts) -> Vec<String> {
-    if let Some(authority) = request.uri.authority() {
-        return vec![authority.as_str().to_owned()];
-    }
     let fields = request.headers.get_all(header::HOST);
-    fields.iter().map(|host| String::from_utf8_lossy(host.as_bytes()).into_owned()).collect()
+    let fields: Vec<String> =
+        fields.iter().map(|host| String::from_utf8_lossy(host.as_bytes()).into_owned()).collect();
+    let may_lack_host = request.version != http::Version::HTTP_11;
+    match request.uri.authority() {
+        Some(authority) => {
+            let is_proper = match fields.as_slice() {
+                [host] => is_well_formed_host(host),
+                fields => may_lack_host && fields.is_empty(),
+            };
+            if is_proper { vec![authority.as_str().to_owned()] } else { fields }
+        }
+        None => fields,
+    }
 }
 
 /// The host without its port, to which other ports can be added.

@@ -102,6 +102,9 @@ async fn one_round(
             }
             part.length
         }
+        StatusCode::PARTIAL_CONTENT => {
+            return Err(Failure::Corrupt(format!("{url} sent a part that nobody asked for")));
+        }
         StatusCode::RANGE_NOT_SATISFIABLE if range.is_some() => return Ok(Round::Stale),
         status if status.is_success() => {
             if have > 0 {
@@ -209,22 +212,57 @@ async fn ask(
     }
 }
 
-/// Where a Location leads, seen from a URL.
+/// Where a Location leads, seen from a URL (RFC 3986, section 5.2).
 fn redirected(from: &Address, to: &str) -> Result<Address, Failure> {
-    let parsed = if to.starts_with('/') && !to.starts_with("//") {
-        let path = to.split('#').next().unwrap_or(to).to_owned();
-        return Ok(Address { path, ..from.clone() });
-    } else if to.contains("://") {
-        Address::parse(to, &[Scheme::Http], Scheme::Http)
-    } else {
-        let folder = from.path.rsplit_once('/').map_or("", |(folder, _)| folder);
-        let path = format!("{folder}/{to}");
-        return Ok(Address { path, ..from.clone() });
+    let to = to.split('#').next().unwrap_or(to);
+    let at = |path: String| Address { path, ..from.clone() };
+    let (from_path, _) = from.path.split_once('?').unwrap_or((&from.path, ""));
+    if let Some(rest) = to.strip_prefix("//") {
+        return parse_redirect(from, &format!("{}://{rest}", from.scheme.as_str()));
+    }
+    let has_scheme = to.split(['/', '?']).next().is_some_and(|first| first.contains(':'));
+    if has_scheme {
+        return parse_redirect(from, to);
+    }
+    if to.starts_with('?') {
+        return Ok(at(format!("{from_path}{to}")));
+    }
+    let (path, query) = match to.split_once('?') {
+        Some((path, query)) => (path, format!("?{query}")),
+        None => (to, String::new()),
     };
-    parsed.map_err(|error| {
+    let path = if path.starts_with('/') {
+        path.to_owned()
+    } else {
+        let folder = from_path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        format!("{folder}/{path}")
+    };
+    Ok(at(format!("{}{query}", without_dot_segments(&path))))
+}
+
+fn parse_redirect(from: &Address, to: &str) -> Result<Address, Failure> {
+    Address::parse(to, &[Scheme::Http], Scheme::Http).map_err(|error| {
         let to = Printable(to.as_bytes());
         Failure::SaidNo(format!("{from} leads on to `{to}`, where this cannot follow: {error}"))
     })
+}
+
+/// RFC 3986, section 5.2.4.
+fn without_dot_segments(path: &str) -> String {
+    let mut kept: Vec<&str> = Vec::new();
+    let mut ends_in_folder = false;
+    for segment in path.trim_start_matches('/').split('/') {
+        ends_in_folder = matches!(segment, "." | "..");
+        match segment {
+            "." => {}
+            ".." => {
+                kept.pop();
+            }
+            segment => kept.push(segment),
+        }
+    }
+    let slash = if ends_in_folder && !kept.is_empty() { "/" } else { "" };
+    format!("/{}{slash}", kept.join("/"))
 }
 
 /// What proves at a later request that the file is still the same: a strong tag, else a date.
@@ -278,6 +316,11 @@ mod tests {
         let to = |to: &str| redirected(&from, to).unwrap().to_string();
         assert_eq!(to("/c/"), "http://h:1/c/");
         assert_eq!(to("c"), "http://h:1/a/c");
+        assert_eq!(to("../c?d"), "http://h:1/c?d");
+        assert_eq!(to("/x/./y/../"), "http://h:1/x/");
+        assert_eq!(to("?q"), "http://h:1/a/b?q");
+        assert_eq!(to("//other:2/x"), "http://other:2/x");
+        assert_eq!(to("../../.."), "http://h:1/");
         assert_eq!(to("http://other/x#y"), "http://other/x");
         assert!(redirected(&from, "gopher://x/").is_err());
     }

@@ -80,6 +80,10 @@ struct Request {
 impl Worker<raw::Server> for Sender<'_> {
     async fn perform(&mut self, SendFile(path): SendFile, stream: &mut TcpStream) -> Sent {
         let sent = match self.service.share.look_up(&path).await {
+            Ok(Opened::File(_)) if path.wants_folder() => {
+                self.note("it is a file, not a folder".into());
+                Sent::NotFound
+            }
             Ok(Opened::File(file)) => {
                 let length = file.facts.length;
                 let range =
