@@ -106,10 +106,23 @@ pub struct Bound {
 /// addresses; where one of several addresses cannot be had because this machine lacks the IP
 /// version, the others do.
 pub fn bind_tcp(host: &str, port: u16, version: IpVersion) -> Result<Vec<Bound>, ListenError> {
+    /// Free ports drawn before it is given up that one is free on all addresses.
+    const DRAWS: usize = 8;
     let addresses = resolve(host, version)?;
+    let mut outcome = bind_all(&addresses, port);
+    for _ in 1..DRAWS {
+        match &outcome {
+            Err(ListenError::Taken { .. }) if port == 0 => outcome = bind_all(&addresses, port),
+            _ => break,
+        }
+    }
+    outcome
+}
+
+fn bind_all(addresses: &[IpAddr], port: u16) -> Result<Vec<Bound>, ListenError> {
     let mut bound: Vec<Bound> = Vec::new();
     let mut missing = None;
-    for ip in addresses {
+    for &ip in addresses {
         // With port 0 the first socket gets a free port, and the others follow it there.
         let port = bound.first().map_or(port, |first| first.address.port());
         match bind_one(SocketAddr::new(ip, port)) {

@@ -2,9 +2,10 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use http_body::{Frame, SizeHint};
 
 use super::exchange::Exchange;
@@ -39,27 +40,49 @@ impl<T: Into<Bytes>> From<T> for Content {
     }
 }
 
-/// Contents that report to their [`Exchange`] how much of them went out, and when they end.
+/// Contents that report to their [`Exchange`] how much of them left, and when they end.
 #[derive(Debug)]
 pub struct Body {
     content: Content,
-    exchange: Exchange,
+    exchange: Arc<Exchange>,
+}
+
+/// A piece of a body, which keeps its exchange open until it has left.
+#[derive(Debug)]
+pub struct Piece {
+    chunk: Chunk,
+    exchange: Arc<Exchange>,
+}
+
+impl Buf for Piece {
+    fn remaining(&self) -> usize {
+        self.chunk.remaining()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.chunk.chunk()
+    }
+
+    fn advance(&mut self, n: usize) {
+        self.chunk.advance(n);
+        self.exchange.sent(n as u64);
+    }
 }
 
 impl Body {
     pub(super) fn new(content: Content, exchange: Exchange) -> Self {
-        Self { content, exchange }
+        Self { content, exchange: Arc::new(exchange) }
     }
 }
 
 impl http_body::Body for Body {
-    type Data = Chunk;
+    type Data = Piece;
     type Error = io::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Chunk>, io::Error>>> {
+    ) -> Poll<Option<Result<Frame<Piece>, io::Error>>> {
         let chunk = match &mut self.content {
             Content::Empty => Poll::Ready(None),
             Content::Bytes(bytes) => {
@@ -69,13 +92,11 @@ impl http_body::Body for Body {
             }
             Content::File(reader) => reader.poll_chunk(cx),
         };
-        if let Poll::Ready(Some(chunk)) = &chunk {
-            match chunk {
-                Ok(chunk) => self.exchange.sent(bytes::Buf::remaining(chunk) as u64),
-                Err(error) => self.exchange.failed(error),
-            }
+        if let Poll::Ready(Some(Err(error))) = &chunk {
+            self.exchange.failed(error);
         }
-        chunk.map(|chunk| chunk.map(|chunk| chunk.map(Frame::data)))
+        let piece = |chunk| Frame::data(Piece { chunk, exchange: Arc::clone(&self.exchange) });
+        chunk.map(|chunk| chunk.map(|chunk| chunk.map(piece)))
     }
 
     fn is_end_stream(&self) -> bool {

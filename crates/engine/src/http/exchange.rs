@@ -1,8 +1,12 @@
 //! One request from its head to the last byte of its answer: it is counted, timed and logged
 //! here, whichever way it ends.
+//!
+//! The body and each piece of it that hyper still holds share the exchange, so that it ends when
+//! the last piece has left and not when it was handed over: a slow reader is not idle.
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime};
 
@@ -31,11 +35,12 @@ pub struct Books {
 pub struct Exchange {
     books: Arc<Books>,
     patience: Arc<Mutex<Patience>>,
+    is_http2: bool,
     status: u16,
-    sent_bytes: u64,
+    sent_bytes: AtomicU64,
     /// Bytes that a complete answer has.
     promised_bytes: u64,
-    failure: Option<String>,
+    failure: Mutex<Option<String>>,
     line: Option<Line>,
 }
 
@@ -54,6 +59,7 @@ impl Exchange {
         books: &Arc<Books>,
         patience: &Arc<Mutex<Patience>>,
         peer: SocketAddr,
+        is_http2: bool,
         asked: impl FnOnce() -> Vec<u8>,
     ) -> Self {
         patience.lock().unwrap_or_else(PoisonError::into_inner).request_begun(clock::now());
@@ -67,10 +73,11 @@ impl Exchange {
         Self {
             books: Arc::clone(books),
             patience: Arc::clone(patience),
+            is_http2,
             status: 0,
-            sent_bytes: 0,
+            sent_bytes: AtomicU64::new(0),
             promised_bytes: 0,
-            failure: None,
+            failure: Mutex::new(None),
             line,
         }
     }
@@ -81,14 +88,20 @@ impl Exchange {
         self.promised_bytes = promised_bytes;
     }
 
-    /// Bytes of the body were handed over.
-    pub(super) fn sent(&mut self, bytes: u64) {
-        self.sent_bytes += bytes;
+    /// Bytes of the body left. On HTTP/2 nothing else is progress: there bytes also leave as
+    /// answers to pings.
+    pub(super) fn sent(&self, bytes: u64) {
+        self.sent_bytes.fetch_add(bytes, Ordering::Relaxed);
+        if self.is_http2 {
+            let mut patience = self.patience.lock().unwrap_or_else(PoisonError::into_inner);
+            patience.body_progressed(clock::now());
+        }
     }
 
     /// The body broke.
-    pub(super) fn failed(&mut self, error: &io::Error) {
-        self.failure = Some(error.to_string());
+    pub(super) fn failed(&self, error: &io::Error) {
+        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        *failure = Some(error.to_string());
     }
 }
 
@@ -96,21 +109,23 @@ impl Drop for Exchange {
     fn drop(&mut self) {
         self.patience.lock().unwrap_or_else(PoisonError::into_inner).request_ended(clock::now());
         self.books.activity.ended();
-        self.books.counters.answered(self.status, self.sent_bytes);
+        let sent_bytes = self.sent_bytes.load(Ordering::Relaxed);
+        self.books.counters.answered(self.status, sent_bytes);
         let Some(line) = self.line.take() else { return };
         let gone = || {
-            let missing = self.sent_bytes < self.promised_bytes;
-            missing.then(|| format!("the peer left after {} bytes", self.sent_bytes))
+            let missing = sent_bytes < self.promised_bytes;
+            missing.then(|| format!("the peer left after {sent_bytes} bytes"))
         };
+        let failure = self.failure.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         self.books.log.record(Record {
             at: line.at,
             wire: self.books.wire,
             peer: line.peer,
             asked: line.asked,
             status: self.status,
-            sent_bytes: self.sent_bytes,
+            sent_bytes,
             took: line.begun.elapsed(),
-            note: self.failure.take().or_else(gone),
+            note: failure.or_else(gone),
         });
     }
 }

@@ -119,7 +119,8 @@ async fn respond<H: Handler>(
     patience: Arc<Mutex<Patience>>,
 ) -> Result<Response<Body>, Infallible> {
     let (head, body) = request.into_parts();
-    let mut exchange = Exchange::begin(&service.books, &patience, peer, || {
+    let is_http2 = head.version == Version::HTTP_2;
+    let mut exchange = Exchange::begin(&service.books, &patience, peer, is_http2, || {
         format!("{} {}", head.method, head.uri).into_bytes()
     });
     let version = head.version;

@@ -96,11 +96,17 @@ impl Patience {
         }
     }
 
-    /// The peer's side took bytes of ours. On an idle HTTP/2 connection they only answer pings.
+    /// The peer's side took bytes of ours. On HTTP/2 they may just answer pings, so that there only
+    /// [`Patience::body_progressed`] counts.
     pub fn wrote(&mut self, now: Tick) {
-        if !(self.is_multiplexed && matches!(self.phase, Phase::Idle)) {
+        if !self.is_multiplexed {
             self.last_progress = now;
         }
+    }
+
+    /// Bytes of an answer's body left.
+    pub fn body_progressed(&mut self, now: Tick) {
+        self.last_progress = now;
     }
 
     /// Whether the peer is overdue, with `clients` connected now.
@@ -203,6 +209,17 @@ mod tests {
             assert!(!p.is_in_head());
         }
         assert_eq!(p.verdict(at(9), fixed(9), 1), Verdict::Close(Overdue::Idle));
+    }
+
+    #[test]
+    fn pings_are_no_progress_of_an_http2_answer() {
+        let mut p = Patience::new(at(0), SPANS);
+        p.is_http2();
+        p.request_begun(at(0));
+        p.body_progressed(at(10));
+        p.wrote(at(65));
+        assert_eq!(p.verdict(at(69), fixed(5), 1), Verdict::Wait(Some(at(70))));
+        assert_eq!(p.verdict(at(70), fixed(5), 1), Verdict::Close(Overdue::Stalled));
     }
 
     #[test]

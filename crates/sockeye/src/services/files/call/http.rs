@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use indicatif::ProgressBar;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use sockeye_engine::listen::IpVersion;
 use sockeye_proto::address::{Address, Scheme};
 use sockeye_proto::http::conditional::EntityTag;
@@ -22,6 +23,19 @@ use crate::exit::Failure;
 
 const DEFAULT_PORT: u16 = 80;
 const REDIRECTS_MAX: usize = 10;
+/// What cannot stand in a request's target as it is (RFC 3986, appendix A); a percent sign is taken
+/// for what it is meant to be.
+const NOT_IN_A_TARGET: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'<')
+    .add(b'>')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
 /// A body that breaks is asked for again this often without a byte of progress.
 const RETRIES_MAX: u32 = 4;
 const RETRY_AFTER_FIRST: Duration = Duration::from_millis(250);
@@ -193,6 +207,8 @@ async fn ask(
     // Its end is seen by the sender and the body.
     tokio::spawn(connection);
     let path = if url.path.is_empty() { "/" } else { &url.path };
+    // People paste addresses with spaces and letters of their own in them.
+    let path = utf8_percent_encode(path, NOT_IN_A_TARGET).to_string();
     let mut request = Request::get(path)
         .header(header::HOST, url.authority())
         .header(header::USER_AGENT, concat!("sockeye/", env!("CARGO_PKG_VERSION")))
