@@ -491,3 +491,27 @@ fn another_taken_port_moves_to_a_free_one_and_the_table_says_so() {
     let moved = format!("Port {} is taken", base + 8);
     assert!(table.iter().any(|line| line.contains(&moved)), "{table:?}");
 }
+
+/// A chunk or two each, whatever the file's length, and nobody else waits.
+#[test]
+fn twenty_readers_who_stop_reading_a_large_file_cost_little_memory() {
+    let fixture = fixture();
+    let large = File::create(fixture.path("large")).unwrap();
+    large.set_len(1 << 30).unwrap();
+    let server = Server::files(&fixture.share(), &[]);
+    let readers: Vec<_> = (0..20)
+        .map(|_| {
+            let mut reader = connect(server.http());
+            reader.write_all(b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+            // Some of the body has come, so that the transfer is under way.
+            reader.read_exact(&mut vec![0; 100_000]).unwrap();
+            reader
+        })
+        .collect();
+    assert_eq!(server.get("/a.txt").text(), "hello");
+    let status = format!("/proc/{}/status", server.process.child.id());
+    let status = std::fs::read_to_string(status).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let peak_kib: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    assert!(peak_kib < 64 * 1024, "{peak_kib} KiB at the peak, with {} readers", readers.len());
+}
