@@ -137,6 +137,16 @@ fn bind_all(addresses: &[IpAddr], port: u16) -> Result<Vec<Bound>, ListenError> 
     }
 }
 
+/// The address of this machine that others on its network would use: the one that the kernel would
+/// send from. Nothing is sent; `None` where there is no network.
+pub fn own_address() -> Option<IpAddr> {
+    // TEST-NET-1 (RFC 5737) stands for "somewhere else".
+    let socket = std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
+    let address = socket.local_addr().ok()?.ip();
+    (!address.is_loopback() && !address.is_unspecified()).then_some(address)
+}
+
 fn resolve(host: &str, version: IpVersion) -> Result<Vec<IpAddr>, ListenError> {
     let mut addresses: Vec<IpAddr> = if let Ok(ip) = host.parse() {
         vec![ip]

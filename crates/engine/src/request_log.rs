@@ -37,8 +37,10 @@ pub struct Record {
     pub wire: &'static str,
     /// Who asked.
     pub peer: SocketAddr,
-    /// What was asked for: method, target and protocol, or a name. Raw: it is made printable here.
+    /// What was asked for: method and target, or a name. Raw: it is made printable here.
     pub asked: Vec<u8>,
+    /// The protocol's version, where it has one: `HTTP/1.1`.
+    pub protocol: Option<&'static str>,
     /// The status, or its like on a wire that has none.
     pub status: u16,
     /// Bytes of the body handed to the network.
@@ -181,7 +183,10 @@ fn write_people(text: &mut String, record: &Record, colour: bool) -> std::fmt::R
 /// The Common Log Format: host, identity, user, time, request, status, bytes.
 fn write_common(text: &mut String, record: &Record) -> std::fmt::Result {
     let at = local(record.at);
-    let asked = Printable(&record.asked).to_string().replace('"', "\\x22");
+    let mut asked = Printable(&record.asked).to_string().replace('"', "\\x22");
+    if let Some(protocol) = record.protocol {
+        let _ = write!(asked, " {protocol}");
+    }
     writeln!(
         text,
         "{} - - [{}] \"{asked}\" {} {}",
@@ -281,6 +286,7 @@ mod tests {
             wire: "files http",
             peer: "127.0.0.1:9".parse().unwrap(),
             asked: asked.to_vec(),
+            protocol: None,
             status: 200,
             sent_bytes: 1234,
             took: Duration::from_millis(3),

@@ -27,6 +27,14 @@ pub const SMALL_BODY_MAX_BYTES: u64 = 64 * 1024;
 pub const CHUNK_BYTES: usize = 256 * 1024;
 /// This many free chunk buffers are kept for reuse.
 pub const CHUNKS_KEPT: usize = 64;
+/// While chunks on their way to slow readers hold more than this, new ones are smaller.
+pub const CHUNKS_PLENTY_BYTES: usize = 64 * 1024 * 1024;
+/// So large then.
+pub const CHUNK_SCARCE_BYTES: usize = 32 * 1024;
+/// And beyond this, smaller still.
+pub const CHUNKS_SCARCE_BYTES: usize = 192 * 1024 * 1024;
+/// So large then: the least that each of all possible answers can hold.
+pub const CHUNK_LEAST_BYTES: usize = 2 * 1024;
 
 /// Clients served at once, unless told otherwise.
 pub const CLIENTS_MAX: usize = 1024;
@@ -46,6 +54,12 @@ pub const LOG_QUEUE_LINES: usize = 8_192;
 
 const _: () = {
     assert!(SMALL_BODY_MAX_BYTES <= CHUNK_BYTES as u64, "a small body is one read");
+    assert!(CHUNK_LEAST_BYTES < CHUNK_SCARCE_BYTES && CHUNK_SCARCE_BYTES < CHUNK_BYTES);
+    assert!(CHUNKS_KEPT * CHUNK_BYTES <= CHUNKS_PLENTY_BYTES, "what is kept is no scarcity");
+    assert!(
+        CLIENTS_MAX * STREAMS_MAX as usize * CHUNK_LEAST_BYTES <= 256 * 1024 * 1024,
+        "all answers to all clients at once fit"
+    );
     assert!(PAUSE.as_millis() < PAUSE_TYPING.as_millis(), "typing is waited for longer");
     assert!(HEAD_DEADLINE.as_secs() < STALL_DEADLINE.as_secs(), "a head is less than an answer");
     assert!(CLIENTS_PER_ADDRESS_MAX <= CLIENTS_MAX, "one address is part of all");

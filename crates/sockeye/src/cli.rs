@@ -47,7 +47,8 @@ pub enum Verb {
 /// `sockeye up`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  sockeye up                     share the current folder at http://127.0.0.1:8080/\n  \
+    after_help = "Examples:\n  sockeye up                     share the current folder at http://127.0.0.1:8080/\n \
+                        sockeye up . --on files=http://[::]:8080   let the whole network read it\n  \
                         sockeye up ~/Photos --port 9000\n  \
                         sockeye up . --without files.tcp    only the page, no raw TCP wire"
 )]
@@ -192,7 +193,8 @@ pub struct Config {
 #[command(after_help = "Examples:\n  sockeye get http://127.0.0.1:8080/photo.jpg\n  \
                         sockeye get http://127.0.0.1:8080/list.txt -o - | sort\n  \
                         sockeye get tcp://127.0.0.1:7008/photo.jpg -o copy.jpg\n\n\
-                        A get that was cut goes on where it was when it is run again.")]
+                        Over http, a get that was cut goes on where it was when it is run again. The raw\n\
+                        tcp wire has no lengths: there, a cut cannot be told from the file's end.")]
 pub struct Get {
     /// What to fetch: http://HOST:PORT/PATH or tcp://HOST:PORT/NAME.
     #[arg(value_name = "URL", value_parser = client_address)]

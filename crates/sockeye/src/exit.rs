@@ -26,6 +26,12 @@ pub enum Failure {
     /// 3: this machine failed.
     #[error("{0}")]
     Ours(String),
+    /// 130: Ctrl-C, as shells count it.
+    #[error("{0}")]
+    Interrupted(String),
+    /// 0, without a word: who read our output has enough.
+    #[error("nobody reads on")]
+    PipeClosed,
 }
 
 impl Failure {
@@ -35,6 +41,8 @@ impl Failure {
             Self::Usage(_) | Self::Clap(_) => 2,
             Self::Network(_) | Self::Ours(_) => 3,
             Self::Corrupt(_) => 4,
+            Self::Interrupted(_) => 130,
+            Self::PipeClosed => 0,
         }
     }
 
@@ -44,6 +52,9 @@ impl Failure {
             // Also --help and --version, which end well.
             let _ = error.print();
             return ExitCode::from(error.exit_code() as u8);
+        }
+        if matches!(self, Self::PipeClosed) {
+            return ExitCode::SUCCESS;
         }
         // If stderr is closed there is nobody to tell.
         let _ = writeln!(std::io::stderr().lock(), "sockeye: {self}");

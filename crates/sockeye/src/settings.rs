@@ -12,6 +12,8 @@ use std::path::PathBuf;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, CommandFactory as _, FromArgMatches as _};
 
+use sockeye_proto::printable::Printable;
+
 use crate::cli::Cli;
 use crate::exit::Failure;
 
@@ -47,19 +49,24 @@ fn read_from(
     };
     let mut extra = Vec::new();
     let mut positional = None;
+    let mut sources = Vec::new();
     for argument in settings_of(leaf) {
         let id = argument.get_id().as_str();
         if matches.value_source(id) == Some(ValueSource::CommandLine) {
             continue;
         }
         let name = name_of(argument);
-        let values = match environment.get(&variable_of(&name)) {
-            Some(value) => from_variable(argument, value),
-            None => match table.get(&name) {
-                Some(value) => from_file(argument, &name, value)?,
-                None => continue,
-            },
+        let variable = variable_of(&name);
+        let (source, mut values) = match (environment.get(&variable), table.get(&name)) {
+            (Some(value), _) => (format!("{PREFIX}{variable}"), from_variable(argument, value)),
+            (None, Some(value)) => (name.clone(), from_file(argument, &name, value)?),
+            (None, None) => continue,
         };
+        if is_switch(argument) {
+            let value = values.pop().unwrap_or_default();
+            values = if is_on(&source, &value)? { vec![value] } else { Vec::new() };
+        }
+        sources.push(source);
         if argument.is_positional() {
             positional = values.into_iter().next();
         } else {
@@ -70,7 +77,13 @@ fn read_from(
     Cli::command()
         .try_get_matches_from(completed)
         .and_then(|matches| Cli::from_arg_matches(&matches))
-        .map_err(clap_failure)
+        .map_err(|error| {
+            // The command line alone was well-formed, so it is one of these.
+            let error = error.to_string();
+            let reason = error.lines().next().unwrap_or_default().trim_start_matches("error: ");
+            let sources = sources.join(", ");
+            Failure::Usage(format!("{reason} (from the settings: {sources})"))
+        })
 }
 
 fn clap_failure(error: clap::Error) -> Failure {
@@ -114,10 +127,19 @@ fn from_variable(argument: &Arg, value: &OsStr) -> Vec<OsString> {
         let text = value.to_string_lossy();
         return text.split_whitespace().map(OsString::from).collect();
     }
-    if is_switch(argument) && matches!(value.to_str(), Some("" | "0" | "false" | "no")) {
-        return Vec::new();
-    }
     vec![value.to_owned()]
+}
+
+/// A switch is on or off; anything else is neither.
+fn is_on(name: &str, value: &OsStr) -> Result<bool, Failure> {
+    match value.to_str() {
+        Some("1" | "true" | "yes" | "on") => Ok(true),
+        Some("" | "0" | "false" | "no" | "off") => Ok(false),
+        _ => {
+            let value = Printable(value.as_encoded_bytes());
+            Err(Failure::Usage(format!("`{name}` is `{value}`; write true or false")))
+        }
+    }
 }
 
 fn from_file(argument: &Arg, name: &str, value: &toml::Value) -> Result<Vec<OsString>, Failure> {
@@ -131,7 +153,6 @@ fn from_file(argument: &Arg, name: &str, value: &toml::Value) -> Result<Vec<OsSt
         toml::Value::Array(values) if matches!(argument.get_action(), clap::ArgAction::Append) => {
             values.iter().map(one).collect()
         }
-        toml::Value::Boolean(false) if is_switch(argument) => Ok(Vec::new()),
         value => Ok(vec![one(value)?]),
     }
 }
@@ -310,6 +331,20 @@ mod tests {
     fn a_switch_can_be_switched_off() {
         assert!(!up(read("sockeye up", &[("HIDDEN", "0")]).unwrap()).share.hidden);
         assert!(up(read("sockeye up", &[("HIDDEN", "1")]).unwrap()).share.hidden);
+    }
+
+    #[test]
+    fn a_switch_that_is_neither_on_nor_off_is_refused() {
+        for value in ["'maybe'", "2", "'No'"] {
+            let file = file(&format!("[up]\nhidden = {value}\n"));
+            let line = format!("sockeye up --config {}", file.path().display());
+            assert!(read(&line, &[]).unwrap_err().to_string().contains("true or false"), "{value}");
+        }
+        let error = read("sockeye up", &[("HIDDEN", "maybe")]).unwrap_err().to_string();
+        assert_eq!(error, "`SOCKEYE_HIDDEN` is `maybe`; write true or false");
+        let file = file("[up]\nhidden = 'no'\n");
+        let line = format!("sockeye up --config {}", file.path().display());
+        assert!(!up(read(&line, &[]).unwrap()).share.hidden);
     }
 
     #[test]

@@ -200,7 +200,9 @@ fn what_the_hub_says_of_itself_is_served_below_its_own_path() {
     fixture.file("index.html", "mine");
     let server = Server::files(&fixture.share(), &[]);
     assert_eq!(server.get("/").text(), "mine");
-    assert!(server.get("/-/").the("content-type").starts_with("text/html"));
+    let page = Http::connect(server.http()).get("/-/", &[("Accept", "text/html")]);
+    assert!(page.the("content-type").starts_with("text/html"));
+    assert!(server.get("/-/").the("content-type").starts_with("text/plain"), "for curl");
     let hub = server.get("/-/api/hub").json();
     assert_eq!(hub["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(hub["folder"], "share");
@@ -210,7 +212,7 @@ fn what_the_hub_says_of_itself_is_served_below_its_own_path() {
         let value = line.rsplit(' ').next().unwrap();
         assert!(value.parse::<u64>().is_ok() && line.starts_with("sockeye_"), "{line}");
     }
-    assert!(metrics.text().contains("sockeye_connections_total{service=\"files\"} 4"));
+    assert!(metrics.text().contains("sockeye_connections_total{service=\"files\"} 5"));
 }
 
 #[test]

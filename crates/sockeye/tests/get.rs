@@ -378,7 +378,7 @@ fn ctrl_c_keeps_the_part_and_says_so() {
     let mut running = getter.start(&[&fake.url("/a.bin")]);
     wait_for_length(&getter.path("a.bin.sockeye-part"), 400_000);
     running.signal(Signal::INT);
-    assert_eq!(running.wait().code(), Some(3));
+    assert_eq!(running.wait().code(), Some(130));
     assert!(running.stderr().contains("400000 bytes are kept"), "{}", running.stderr());
     assert_eq!(getter.names(), ["a.bin.sockeye-note", "a.bin.sockeye-part"]);
 }

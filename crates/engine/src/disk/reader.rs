@@ -127,7 +127,7 @@ pub fn read_small(file: &FileHandle, range: ByteRange) -> io::Result<Option<Byte
 }
 
 fn read_cached(file: &FileHandle, range: ByteRange) -> io::Result<Option<PooledChunk>> {
-    let mut chunk = PooledChunk::take();
+    let mut chunk = PooledChunk::take(range.len());
     let mut waits = false;
     chunk.fill(range.len(), |room| {
         let read = read_without_waiting(file, room, range.start)?;
@@ -156,7 +156,7 @@ fn read_without_waiting(
 
 /// On the blocking pool: fills one chunk, waiting for the disk.
 fn read_waiting(file: &FileHandle, range: ByteRange) -> io::Result<PooledChunk> {
-    let mut chunk = PooledChunk::take();
+    let mut chunk = PooledChunk::take(range.len());
     let read = chunk.fill(range.len(), |room| {
         loop {
             match pread(&file.descriptor, &mut *room[0], range.start) {

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime};
 
+use http::Version;
 use sockeye_proto::http::patience::Patience;
 
 use crate::activity::Activity;
@@ -35,7 +36,7 @@ pub struct Books {
 pub struct Exchange {
     books: Arc<Books>,
     patience: Arc<Mutex<Patience>>,
-    is_http2: bool,
+    version: Version,
     status: u16,
     sent_bytes: AtomicU64,
     /// Bytes that a complete answer has.
@@ -59,7 +60,7 @@ impl Exchange {
         books: &Arc<Books>,
         patience: &Arc<Mutex<Patience>>,
         peer: SocketAddr,
-        is_http2: bool,
+        version: Version,
         asked: impl FnOnce() -> Vec<u8>,
     ) -> Self {
         patience.lock().unwrap_or_else(PoisonError::into_inner).request_begun(clock::now());
@@ -73,7 +74,7 @@ impl Exchange {
         Self {
             books: Arc::clone(books),
             patience: Arc::clone(patience),
-            is_http2,
+            version,
             status: 0,
             sent_bytes: AtomicU64::new(0),
             promised_bytes: 0,
@@ -92,7 +93,7 @@ impl Exchange {
     /// answers to pings.
     pub(super) fn sent(&self, bytes: u64) {
         self.sent_bytes.fetch_add(bytes, Ordering::Relaxed);
-        if self.is_http2 {
+        if self.version == Version::HTTP_2 {
             let mut patience = self.patience.lock().unwrap_or_else(PoisonError::into_inner);
             patience.body_progressed(clock::now());
         }
@@ -122,6 +123,11 @@ impl Drop for Exchange {
             wire: self.books.wire,
             peer: line.peer,
             asked: line.asked,
+            protocol: Some(match self.version {
+                Version::HTTP_10 => "HTTP/1.0",
+                Version::HTTP_2 => "HTTP/2.0",
+                _ => "HTTP/1.1",
+            }),
             status: self.status,
             sent_bytes,
             took: line.begun.elapsed(),

@@ -119,11 +119,11 @@ async fn respond<H: Handler>(
     patience: Arc<Mutex<Patience>>,
 ) -> Result<Response<Body>, Infallible> {
     let (head, body) = request.into_parts();
-    let is_http2 = head.version == Version::HTTP_2;
-    let mut exchange = Exchange::begin(&service.books, &patience, peer, is_http2, || {
-        format!("{} {}", head.method, head.uri).into_bytes()
-    });
     let version = head.version;
+    let mut exchange = Exchange::begin(&service.books, &patience, peer, version, || {
+        let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
+        format!("{} {target}", head.method).into_bytes()
+    });
     let is_head = head.method == Method::HEAD;
     let closes = has_body(&head.headers, &body) && version < Version::HTTP_2;
     let answer = service.handler.handle(Request::from_parts(head, ())).await;

@@ -17,7 +17,7 @@ use crate::serving::{self, Server, announce};
 pub mod api;
 pub mod page;
 pub mod site;
-mod table;
+pub(crate) mod table;
 
 /// `sockeye up`.
 pub fn up(arguments: cli::Up) -> Result<(), Failure> {
@@ -111,7 +111,11 @@ fn placements(service: &Service, wire: &Wire, on: &[String]) -> Result<Vec<Addre
         };
         let address =
             cli::server_address(url).map_err(|e| Failure::Usage(format!("`--on {text}`: {e}")))?;
-        if name == service.name && address.scheme == wire.scheme {
+        let with_wire = wire_name(service, wire);
+        if name == with_wire && address.scheme != wire.scheme {
+            return Err(Failure::Usage(format!("`--on {text}`: {name} is not on that wire")));
+        }
+        if name == with_wire || (name == service.name && address.scheme == wire.scheme) {
             placed.push(address);
         }
     }
@@ -119,8 +123,13 @@ fn placements(service: &Service, wire: &Wire, on: &[String]) -> Result<Vec<Addre
 }
 
 fn is_left_out(service: &Service, wire: &Wire, without: &[String]) -> bool {
-    let with_wire = format!("{}.{}", service.name, wire.scheme.as_str());
+    let with_wire = wire_name(service, wire);
     without.iter().any(|name| *name == service.name || *name == with_wire)
+}
+
+/// One wire of a service: `files.tcp`.
+fn wire_name(service: &Service, wire: &Wire) -> String {
+    format!("{}.{}", service.name, wire.scheme.as_str())
 }
 
 /// Every name in `--without` and `--on` must be a service.
@@ -128,9 +137,7 @@ fn check_names(arguments: &cli::Up) -> Result<(), Failure> {
     let mut known: Vec<String> = Vec::new();
     for service in SERVICES {
         known.push(service.name.to_owned());
-        known.extend(
-            service.wires.iter().map(|w| format!("{}.{}", service.name, w.scheme.as_str())),
-        );
+        known.extend(service.wires.iter().map(|wire| wire_name(service, wire)));
     }
     let on = arguments.on.iter().map(|text| text.split('=').next().unwrap_or_default());
     for name in arguments.without.iter().map(String::as_str).chain(on) {

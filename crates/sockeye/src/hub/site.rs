@@ -115,11 +115,7 @@ impl Site {
                 if let Some(index) = self.index_of(&path).await {
                     return file::answer(request, INDEX, index, &asked);
                 }
-                let form = match negotiate(only(&request.headers, header::ACCEPT).as_deref()) {
-                    Wanted::Page => self.page("", &hosts),
-                    Wanted::Json => Form::Json,
-                    Wanted::Text => Form::Text,
-                };
+                let form = self.form(request, "", &hosts);
                 self.listing(request, &path, descriptor, form).await
             }
         }
@@ -156,9 +152,9 @@ impl Site {
             rest.filter(|_| is_below && path.wants_folder()).map(|rest| rest.as_folder())
         };
         let (wanted, form) = if encoded == "/-/" {
-            (SharePath::root(), self.page(BROWSE, hosts))
+            (SharePath::root(), self.form(request, BROWSE, hosts))
         } else if let Some(rest) = below(&[OWN, b"browse"]) {
-            (rest, self.page(BROWSE, hosts))
+            (rest, self.form(request, BROWSE, hosts))
         } else if let Some(rest) = below(&[OWN, b"api", b"list"]) {
             (rest, Form::Json)
         } else {
@@ -189,8 +185,13 @@ impl Site {
         }
     }
 
-    fn page(&self, base: &'static str, hosts: &[&str]) -> Form {
-        Form::Page { base, hub: self.facts.describe(host_name(hosts)) }
+    /// A folder as the page for a browser, JSON for a script, or text for curl.
+    fn form(&self, request: &Parts, base: &'static str, hosts: &[&str]) -> Form {
+        match negotiate(only(&request.headers, header::ACCEPT).as_deref()) {
+            Wanted::Page => Form::Page { base, hub: self.facts.describe(host_name(hosts)) },
+            Wanted::Json => Form::Json,
+            Wanted::Text => Form::Text,
+        }
     }
 
     async fn listing(

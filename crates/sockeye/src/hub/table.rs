@@ -15,15 +15,24 @@ use crate::serving::url;
 /// The start-up table.
 pub(super) fn table(share: &Share, listeners: &[Listener], moved: &[Moved]) -> String {
     let place = share.place().as_os_str().as_encoded_bytes();
-    let mut text =
-        format!("\n  Sockeye {} shares {}\n\n", env!("CARGO_PKG_VERSION"), Printable(place));
-    let mut rows = vec![["what", "where", "who may", "try"].map(str::to_owned)];
+    let hidden = if share.shows_hidden() { ", hidden files too" } else { "" };
+    let version = env!("CARGO_PKG_VERSION");
+    let mut text = format!("\n  Sockeye {version} shares {}{hidden}\n\n", Printable(place));
+    let mut rows = vec![["what", "where", "who may"].map(str::to_owned)];
+    let mut tries = String::new();
     for service in SERVICES {
         for wire in service.wires {
-            rows.extend(wire_rows(service, wire, listeners));
+            let own: Vec<&Listener> =
+                listeners.iter().filter(|l| l.scheme == wire.scheme).collect();
+            rows.extend(wire_rows(service, wire, &own));
+            if let Some(first) = own.first() {
+                let at = first.bound.address;
+                let host = host(reachable(at.ip()), wire.scheme);
+                let _ = writeln!(tries, "    {}", wire.try_at(&host, at.port()));
+            }
         }
     }
-    let widths: [usize; 4] =
+    let widths: [usize; 3] =
         std::array::from_fn(|i| rows.iter().map(|row| row[i].chars().count()).max().unwrap_or(0));
     for row in &rows {
         let mut line = String::from(" ");
@@ -33,49 +42,58 @@ pub(super) fn table(share: &Share, listeners: &[Listener], moved: &[Moved]) -> S
         text.push_str(line.trim_end());
         text.push('\n');
     }
-    text.push('\n');
+    let _ = write!(text, "\n  From a terminal:\n{tries}\n");
     for one in moved {
         let by = one.owner.as_deref().map(|owner| format!(" by {owner}")).unwrap_or_default();
         let (wanted, wire) = (one.wanted, &one.wire);
         let _ = writeln!(text, "  Port {wanted} is taken{by}; {wire} moved to a free one.");
     }
+    if listeners.iter().all(|listener| listener.bound.address.ip().is_loopback()) {
+        text.push_str("  Others get in with: --on files=http://[::]:8080\n");
+    }
     text.push_str("  Ctrl-C ends it.\n\n");
     text
 }
 
-/// A row for each port of a wire. Where both loopback addresses are bound, one row names both.
-fn wire_rows(service: &Service, wire: &Wire, listeners: &[Listener]) -> Vec<[String; 4]> {
-    let mut rows: Vec<[String; 4]> = Vec::new();
+/// A row for each port of a wire. Where both loopback addresses are bound, one row names both;
+/// where all addresses are, the row names the one that others would use.
+fn wire_rows(service: &Service, wire: &Wire, listeners: &[&Listener]) -> Vec<[String; 3]> {
+    let mut rows: Vec<[String; 3]> = Vec::new();
     let mut seen: Vec<SocketAddr> = Vec::new();
-    for listener in listeners.iter().filter(|l| l.scheme == wire.scheme) {
+    for listener in listeners {
         let address = listener.bound.address;
         let twin = seen.iter().position(|first| {
             first.port() == address.port() && first.ip().is_loopback() && address.ip().is_loopback()
         });
         seen.push(address);
         if let Some(row) = twin.and_then(|at| rows.get_mut(at)) {
-            let _ = write!(row[1], " and {}", host(address.ip(), wire.scheme));
+            let _ = write!(row[1], " and {}", host(address.ip(), Scheme::Http));
             continue;
         }
         let who = if address.ip().is_loopback() {
             "this machine: read"
         } else {
-            "everybody who can reach it: read"
+            "who can reach it: read"
         };
         let slash = if wire.scheme == Scheme::Http { "/" } else { "" };
-        let to_try = if address.ip().is_unspecified() {
-            IpAddr::V4(Ipv4Addr::LOCALHOST)
-        } else {
-            address.ip()
-        };
+        let shown = SocketAddr::new(reachable(address.ip()), address.port());
         rows.push([
             service.name.to_owned(),
-            format!("{}{slash}", url(wire.scheme, address)),
+            format!("{}{slash}", url(wire.scheme, shown)),
             who.to_owned(),
-            wire.try_at(&host(to_try, wire.scheme), address.port()),
         ]);
     }
     rows
+}
+
+/// The address by which others reach a listener: for one on all addresses, the address of the
+/// interface that the network is on.
+pub(crate) fn reachable(ip: IpAddr) -> IpAddr {
+    if ip.is_unspecified() {
+        sockeye_engine::listen::own_address().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
+    } else {
+        ip
+    }
 }
 
 /// An address as it stands in a URL, or as netcat takes it.

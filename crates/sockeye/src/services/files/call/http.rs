@@ -18,7 +18,7 @@ use sockeye_proto::http::range::parse_content_range;
 use sockeye_proto::printable::Printable;
 
 use super::save::{Note, Sink};
-use super::{Fetched, SILENCE_TIMEOUT, connect};
+use super::{Fetched, SILENCE_TIMEOUT, connect, next};
 use crate::exit::Failure;
 
 const DEFAULT_PORT: u16 = 80;
@@ -134,7 +134,9 @@ async fn one_round(
     if let Some(total) = total {
         progress.set_length(total);
     }
+    // What was here before counts for the bar and not for the speed.
     progress.set_position(sink.written());
+    progress.reset_eta();
     receive(url, asked, total, sink, progress).await
 }
 
@@ -146,14 +148,14 @@ async fn receive(
     progress: &ProgressBar,
 ) -> Result<Round, Failure> {
     loop {
-        let frame = match tokio::time::timeout(SILENCE_TIMEOUT, response.frame()).await {
-            Err(_) => return Ok(Round::Broken(format!("{} fell silent", url.authority()))),
-            Ok(Some(Err(error))) => {
+        let frame = match next(progress, response.frame()).await {
+            None => return Ok(Round::Broken(format!("{} fell silent", url.authority()))),
+            Some(Some(Err(error))) => {
                 let why = format!("the connection to {} broke: {error}", url.authority());
                 return Ok(Round::Broken(why));
             }
-            Ok(Some(Ok(frame))) => frame,
-            Ok(None) => break,
+            Some(Some(Ok(frame))) => frame,
+            Some(None) => break,
         };
         if let Some(bytes) = frame.data_ref() {
             sink.write(bytes)?;
@@ -183,7 +185,13 @@ async fn ask_following_redirects(
         let Some(to) = field(response.headers(), header::LOCATION).filter(|_| is_redirect) else {
             return Ok(response);
         };
-        url = redirected(&url, to)?;
+        let next = redirected(&url, to)?;
+        if is_folder_of(&next, &url) {
+            return Err(Failure::SaidNo(format!(
+                "{url} is a folder, and get fetches files; `curl {next}` lists it"
+            )));
+        }
+        url = next;
     }
     Err(Failure::SaidNo(format!("{url} goes round in redirects")))
 }
@@ -226,6 +234,12 @@ async fn ask(
         Ok(response) => response.map_err(no_http),
         Err(_) => Err(Failure::Network(format!("{} does not answer", url.authority()))),
     }
+}
+
+/// Whether a redirect only adds the slash that says "this is a folder".
+fn is_folder_of(next: &Address, asked: &Address) -> bool {
+    let path = |url: &Address| url.path.split('?').next().unwrap_or_default().to_owned();
+    next.authority() == asked.authority() && path(next) == format!("{}/", path(asked))
 }
 
 /// Where a Location leads, seen from a URL (RFC 3986, section 5.2).

@@ -3,13 +3,15 @@
 //! [`http`] and [`raw`] are the wires, [`save`] is where the bytes go: a file that appears under
 //! its name only when it is whole, or standard output.
 
-use std::io::IsTerminal as _;
+use std::future::Future;
+use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use sockeye_engine::listen::IpVersion;
+use sockeye_engine::request_log::Size;
 use sockeye_proto::address::{Address, Scheme};
 use sockeye_proto::printable::Printable;
 use tokio::net::TcpStream;
@@ -61,7 +63,7 @@ pub fn get(arguments: cli::Get) -> Result<(), Failure> {
                     Scheme::Tcp => raw::fetch(&arguments.url, version, &mut sink, &progress).await,
                 }
             } => fetched,
-            _ = tokio::signal::ctrl_c() => Err(Failure::Network("interrupted".into())),
+            _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted("interrupted".into())),
         }
     });
     progress.finish_and_clear();
@@ -70,6 +72,9 @@ pub fn get(arguments: cli::Get) -> Result<(), Failure> {
         Err(failure) => return Err(sink.abandon(failure)),
     };
     let file = sink.finish(arguments.overwrite)?;
+    if !progress.is_hidden() {
+        say_done(&arguments, &fetched, begun.elapsed());
+    }
     if arguments.json {
         let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         let said = json!({
@@ -81,20 +86,74 @@ pub fn get(arguments: cli::Get) -> Result<(), Failure> {
     Ok(())
 }
 
+/// One line about what was done, for who watched the progress.
+fn say_done(arguments: &cli::Get, fetched: &Fetched, took: Duration) {
+    let size = Size(fetched.bytes);
+    let seconds = took.as_secs_f64();
+    let resumed = if fetched.resumed_from > 0 {
+        format!(", of which {} were here", Size(fetched.resumed_from))
+    } else {
+        String::new()
+    };
+    let unsure = match arguments.url.scheme {
+        Scheme::Http => "",
+        Scheme::Tcp => " (this wire cannot say whether that is all of it)",
+    };
+    let name = shown_name(&arguments.url);
+    // If stderr is closed there is nobody to tell.
+    let _ = writeln!(std::io::stderr().lock(), "{name}  {size}{resumed} in {seconds:.1} s{unsure}");
+}
+
+fn shown_name(url: &Address) -> String {
+    Printable(&url.file_name().unwrap_or_default()).to_string()
+}
+
 fn progress(arguments: &cli::Get) -> ProgressBar {
-    if arguments.quiet || !std::io::stderr().is_terminal() {
+    /// A longer name leaves no room for the bar.
+    const NAME_MAX_CHARS: usize = 24;
+    let to_terminal = arguments.output.as_deref() == Some("-".as_ref());
+    let is_in_the_way = to_terminal && std::io::stdout().is_terminal();
+    if arguments.quiet || is_in_the_way || !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let style = ProgressStyle::with_template(
-        "{prefix} {wide_bar} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta}",
-    );
+    let style = ProgressStyle::with_template(match arguments.url.scheme {
+        Scheme::Http => {
+            "{prefix} {wide_bar} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} \
+             {eta} {msg}"
+        }
+        // The wire does not say how much will come.
+        Scheme::Tcp => "{prefix} {spinner} {decimal_bytes} {decimal_bytes_per_sec} {msg}",
+    });
     let bar = ProgressBar::no_length();
-    let name = arguments.url.file_name().unwrap_or_default();
-    bar.set_prefix(Printable(&name).to_string());
+    let name = shown_name(&arguments.url);
+    let mut short: String = name.chars().take(NAME_MAX_CHARS).collect();
+    if short.len() < name.len() {
+        short.push('…');
+    }
+    bar.set_prefix(short);
     match style {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,
     }
+}
+
+/// Waits for what comes next, and says on the progress bar how long nothing came. `None`: nothing
+/// came for [`SILENCE_TIMEOUT`].
+async fn next<T>(progress: &ProgressBar, wait: impl Future<Output = T>) -> Option<T> {
+    const FIRST_WORD_AFTER_S: u64 = 3;
+    tokio::pin!(wait);
+    for second in 0..SILENCE_TIMEOUT.as_secs() {
+        if let Ok(came) = tokio::time::timeout(Duration::from_secs(1), &mut wait).await {
+            if second >= FIRST_WORD_AFTER_S {
+                progress.set_message("");
+            }
+            return Some(came);
+        }
+        if second >= FIRST_WORD_AFTER_S {
+            progress.set_message(format!("no data for {} s", second + 1));
+        }
+    }
+    None
 }
 
 /// Connects to the first of a host's addresses that answers.

@@ -9,7 +9,7 @@ use sockeye_proto::printable::Printable;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::save::Sink;
-use super::{Fetched, SILENCE_TIMEOUT, connect};
+use super::{Fetched, connect, next};
 use crate::exit::Failure;
 
 const DEFAULT_PORT: u16 = 7008;
@@ -39,10 +39,9 @@ pub async fn fetch(
     let mut held = Vec::new();
     let mut buffer = vec![0; READ_BYTES];
     loop {
-        let read = tokio::time::timeout(SILENCE_TIMEOUT, stream.read(&mut buffer)).await;
-        let n = read
-            .map_err(|_| Failure::Network(format!("{} fell silent", url.authority())))?
-            .map_err(broken)?;
+        let silent = || Failure::Network(format!("{} fell silent", url.authority()));
+        let read = next(progress, stream.read(&mut buffer)).await;
+        let n = read.ok_or_else(silent)?.map_err(broken)?;
         if n == 0 {
             break;
         }

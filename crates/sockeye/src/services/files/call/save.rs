@@ -33,6 +33,8 @@ pub enum Target {
     Stdout,
     /// This file.
     File(PathBuf),
+    /// This device, pipe or socket, which is written to as it is.
+    Device(PathBuf),
 }
 
 impl Target {
@@ -59,6 +61,13 @@ pub enum Sink {
         /// Bytes so far.
         written: u64,
     },
+    /// A device or a pipe, and how much went there.
+    Device {
+        /// It.
+        file: File,
+        /// Bytes so far.
+        written: u64,
+    },
     /// A part of a file.
     Part(Box<Part>),
 }
@@ -78,7 +87,14 @@ pub struct Part {
 pub fn target(arguments: &cli::Get) -> Result<Target, Failure> {
     let from_url = || {
         arguments.url.file_name().map(OsString::from_vec).filter(|n| is_plain_name(n)).ok_or_else(
-            || Failure::Usage(format!("{} ends in no file name; give one with -o", arguments.url)),
+            || {
+                let hint = if arguments.url.path.is_empty() {
+                    "names a host and no file; write http://HOST:PORT/FILE"
+                } else {
+                    "ends in no file name; give one with -o"
+                };
+                Failure::Usage(format!("{} {hint}", arguments.url))
+            },
         )
     };
     let path = match &arguments.output {
@@ -87,8 +103,13 @@ pub fn target(arguments: &cli::Get) -> Result<Target, Failure> {
         Some(output) => PathBuf::from(output),
         None => PathBuf::from(from_url()?),
     };
-    if !arguments.overwrite && path.symlink_metadata().is_ok() {
-        return Err(exists(&path));
+    match path.metadata() {
+        Ok(found) if !found.is_file() && !found.is_dir() => return Ok(Target::Device(path)),
+        _ if arguments.overwrite => {}
+        Ok(_) => return Err(exists(&path)),
+        // A link that leads nowhere is a name that is taken all the same.
+        Err(_) if path.symlink_metadata().is_ok() => return Err(exists(&path)),
+        Err(_) => {}
     }
     Ok(Target::File(path))
 }
@@ -111,6 +132,11 @@ impl Sink {
     pub fn open(target: &Target, url: &Address) -> Result<Self, Failure> {
         match target {
             Target::Stdout => Ok(Self::Stdout { written: 0 }),
+            Target::Device(path) => OpenOptions::new()
+                .write(true)
+                .open(path)
+                .map(|file| Self::Device { file, written: 0 })
+                .map_err(|error| cannot_write(path, &error)),
             Target::File(path) => Part::open(path, url)
                 .map(|part| Self::Part(Box::new(part)))
                 .map_err(|error| match error {
@@ -126,7 +152,7 @@ impl Sink {
     /// Bytes that stand already.
     pub fn written(&self) -> u64 {
         match self {
-            Self::Stdout { written } => *written,
+            Self::Stdout { written } | Self::Device { written, .. } => *written,
             Self::Part(part) => part.written,
         }
     }
@@ -134,7 +160,7 @@ impl Sink {
     /// What the standing bytes are part of, if that is known.
     pub fn note(&self) -> Option<&Note> {
         match self {
-            Self::Stdout { .. } => None,
+            Self::Stdout { .. } | Self::Device { .. } => None,
             Self::Part(part) => part.note.as_ref(),
         }
     }
@@ -150,9 +176,11 @@ impl Sink {
         match self {
             Self::Stdout { written } => {
                 *written += bytes.len() as u64;
-                io::stdout().lock().write_all(bytes).map_err(|error| {
-                    Failure::Ours(format!("cannot write to standard output: {error}"))
-                })
+                io::stdout().lock().write_all(bytes).map_err(|error| stdout_failed(&error))
+            }
+            Self::Device { file, written } => {
+                *written += bytes.len() as u64;
+                file.write_all(bytes).map_err(|error| stdout_failed(&error))
             }
             Self::Part(part) => {
                 part.file.write_all(bytes).map_err(|error| cannot_write(&part.target, &error))?;
@@ -165,8 +193,8 @@ impl Sink {
     /// Throws away what stands. Bytes that went to standard output cannot be taken back.
     pub fn restart(&mut self) -> Result<(), Failure> {
         match self {
-            Self::Stdout { written: 0 } => Ok(()),
-            Self::Stdout { .. } => Err(Failure::Corrupt(
+            Self::Stdout { written: 0 } | Self::Device { written: 0, .. } => Ok(()),
+            Self::Stdout { .. } | Self::Device { .. } => Err(Failure::Corrupt(
                 "the file changed while it was fetched; what was written is of the old one".into(),
             )),
             Self::Part(part) => part.restart().map_err(|error| cannot_write(&part.target, &error)),
@@ -176,11 +204,10 @@ impl Sink {
     /// The bytes are whole: gives them their name. Returns the name.
     pub fn finish(self, overwrite: bool) -> Result<Option<String>, Failure> {
         match self {
-            Self::Stdout { .. } => io::stdout()
-                .lock()
-                .flush()
-                .map(|()| None)
-                .map_err(|e| Failure::Ours(format!("cannot write to standard output: {e}"))),
+            Self::Stdout { .. } => {
+                io::stdout().lock().flush().map(|()| None).map_err(|error| stdout_failed(&error))
+            }
+            Self::Device { .. } => Ok(None),
             Self::Part(part) => part.finish(overwrite).map(Some),
         }
     }
@@ -195,13 +222,20 @@ impl Sink {
             let _ = std::fs::remove_file(&part.note_place);
         }
         match failure {
-            Failure::Network(text) if can_go_on => Failure::Network(format!(
-                "{text}; {} bytes are kept, and the same command goes on from there",
-                part.written
-            )),
+            Failure::Network(text) => Failure::Network(part.with_what_is_kept(&text, can_go_on)),
+            Failure::Interrupted(text) => {
+                Failure::Interrupted(part.with_what_is_kept(&text, can_go_on))
+            }
             other => other,
         }
     }
+}
+
+fn stdout_failed(error: &io::Error) -> Failure {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        return Failure::PipeClosed;
+    }
+    Failure::Ours(format!("cannot write the output: {error}"))
 }
 
 enum OpenPartError {
@@ -216,6 +250,20 @@ impl From<io::Error> for OpenPartError {
 }
 
 impl Part {
+    fn with_what_is_kept(&self, text: &str, can_go_on: bool) -> String {
+        let written = self.written;
+        if can_go_on {
+            format!("{text}; {written} bytes are kept, and the same command goes on from there")
+        } else if written > 0 {
+            format!(
+                "{text}; nothing is kept, because nothing that was sent tells this state of the \
+                 file from another (a file that was changed a moment ago is like that)"
+            )
+        } else {
+            text.to_owned()
+        }
+    }
+
     fn open(target: &Path, url: &Address) -> Result<Self, OpenPartError> {
         let place = beside(target, PART);
         let note_place = beside(target, NOTE);

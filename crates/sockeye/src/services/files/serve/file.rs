@@ -180,6 +180,7 @@ fn representable(time: SystemTime) -> Result<SystemTime, ()> {
 fn protect(head: &mut HeaderMap, media_type: &str, asked: &Asked<'_>) {
     let policy = resource_policy(asked, media_type::is_page_part(media_type));
     head.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+    head.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN"));
     head.insert(RESOURCE_POLICY, HeaderValue::from_static(policy.value()));
     if media_type::is_active(media_type) {
         let sandbox = HeaderValue::from_static("sandbox allow-scripts");

@@ -1,6 +1,7 @@
 //! The server's side of files: [`share`] finds what a path leads to, [`http`] and [`raw`] are the
 //! wires, [`file`](mod@file) and [`folder`] make the answers, [`refusal`] says no.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use sockeye_proto::address::{Address, Scheme};
 use crate::cli;
 use crate::exit::Failure;
 use crate::hub::site::{self, Site};
+use crate::hub::table::reachable;
 use crate::services::files::serve::share::Share;
 use crate::serving::{self, Server, announce};
 
@@ -65,6 +67,12 @@ pub fn alone(arguments: cli::ServeFiles) -> Result<(), Failure> {
     serving::run(&server, || async {
         for listener in &listeners {
             announce(listener.scheme, listener.bound.address)?;
+            let address = listener.bound.address;
+            if !address.ip().is_loopback() {
+                let at = SocketAddr::new(reachable(address.ip()), address.port());
+                let at = serving::url(listener.scheme, at);
+                server.log.say(format!("everybody who can reach {at} may read"));
+            }
         }
         start(&server, &share, listeners);
         Ok(())

@@ -74,6 +74,7 @@ struct Request {
     name: Vec<u8>,
     sent: Sent,
     sent_bytes: u64,
+    peer_left: bool,
     note: Option<String>,
 }
 
@@ -117,6 +118,7 @@ impl Worker<raw::Server> for Sender<'_> {
                     name,
                     sent: Sent::NotFound,
                     sent_bytes: 0,
+                    peer_left: false,
                     note: None,
                 });
             }
@@ -142,6 +144,9 @@ impl Sender<'_> {
             };
             if let Err(error) = write_all(stream, chunk.chunk()).await {
                 self.note(format!("the peer left: {error}"));
+                if let Some(request) = &mut self.request {
+                    request.peer_left = true;
+                }
                 return Sent::Broken;
             }
             if let Some(request) = &mut self.request {
@@ -162,6 +167,8 @@ impl Sender<'_> {
         let status = match request.sent {
             Sent::Whole { .. } => 200,
             Sent::NotFound => 404,
+            // A peer that leaves early was served all the same.
+            Sent::Broken if request.peer_left => 200,
             Sent::Broken => 500,
         };
         let books = &self.service.books;
@@ -172,6 +179,7 @@ impl Sender<'_> {
             wire: books.wire,
             peer: self.peer,
             asked: request.name,
+            protocol: None,
             status,
             sent_bytes: request.sent_bytes,
             took: request.begun.elapsed(),
