@@ -10,6 +10,7 @@ pub mod disk;
 pub mod gate;
 pub mod http;
 pub mod listen;
+pub mod memory;
 pub mod metrics;
 pub mod port_owner;
 pub mod privileges;

@@ -47,6 +47,10 @@ pub const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
 
 /// A folder's listing shows this many entries and says that there are more.
 pub const LISTING_MAX_ENTRIES: usize = 100_000;
+/// Listings are read and written out this many at a time; who comes later waits for a moment.
+pub const LISTINGS_AT_ONCE: usize = 4;
+/// Listings on their way to their readers hold this much at most; beyond it the answer is 503.
+pub const LISTINGS_MAX_BYTES: usize = 256 * 1024 * 1024;
 /// A listing up to this long is part of the page itself; longer ones the page asks for.
 pub const LISTING_INLINE_MAX_ENTRIES: usize = 1_000;
 /// Log lines that wait for the terminal; more are counted and dropped.

@@ -25,6 +25,7 @@ fn run(cli: cli::Cli) -> Result<(), exit::Failure> {
     sockeye_engine::privileges::give_up().map_err(|e| {
         exit::Failure::Ours(format!("cannot give up this process's privileges: {e}"))
     })?;
+    sockeye_engine::memory::give_back_large_buffers();
     match cli.verb {
         cli::Verb::Up(up) => hub::up(up),
         cli::Verb::Serve(serve) => match serve.service {

@@ -47,8 +47,8 @@ pub enum OpenError {
     /// It is not in the kernel's caches: ask again where blocking is allowed.
     #[error("it is not cached")]
     WouldBlock,
-    /// This process has no descriptor left.
-    #[error("too many files are open; try again later")]
+    /// This process has no descriptor or memory to spare.
+    #[error("too much is asked for at once; try again later")]
     Exhausted,
     /// The disk failed, or something else did.
     #[error("it cannot be read: {0}")]

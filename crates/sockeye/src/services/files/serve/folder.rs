@@ -3,24 +3,32 @@
 use std::fmt::Write as _;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, header};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use sockeye_engine::disk::folder::{Facts, OpenError};
 use sockeye_engine::disk::listing::{self, Entry};
+use sockeye_engine::http::body::Content;
 use sockeye_engine::http::server::Answer;
 use sockeye_proto::http::accept::accepts_gzip;
 use sockeye_proto::http::target::{SharePath, encode_segment};
-use sockeye_proto::limits::LISTING_INLINE_MAX_ENTRIES;
+use sockeye_proto::limits::{LISTING_INLINE_MAX_ENTRIES, LISTINGS_AT_ONCE, LISTINGS_MAX_BYTES};
 use sockeye_proto::printable::Printable;
+use tokio::sync::Semaphore;
 
 use super::media_type;
 use super::share::{Share, blocking};
 use crate::hub::page;
 use crate::web;
 
+/// Whose turn it is to read a folder.
+static TURNS: Semaphore = Semaphore::const_new(LISTINGS_AT_ONCE);
+/// Bytes of listings on their way to their readers.
+static OUT_BYTES: AtomicUsize = AtomicUsize::new(0);
 /// Bodies from this size on are compressed for who accepts it.
 const GZIP_FROM_BYTES: usize = 1024;
 
@@ -85,8 +93,9 @@ pub async fn answer(
     let (share, path) = (Arc::clone(share), path.clone());
     let encoding = fields.get(header::ACCEPT_ENCODING).and_then(|e| e.to_str().ok());
     let may_compress = accepts_gzip(encoding);
-    // Reading, writing and compressing a large folder takes a while; none of it is done where
-    // other connections would wait for it.
+    // Reading, writing and compressing a large folder takes a while and memory; none of it is done
+    // where other connections would wait for it, nor for everybody at once.
+    let _turn = TURNS.acquire().await.map_err(|_| OpenError::Exhausted)?;
     blocking(move || {
         let listed = listing::list(share.folder(), &path, folder.as_fd(), share.shows_hidden())?;
         let listing = Listing::new(&path, listed);
@@ -97,7 +106,7 @@ pub async fn answer(
             Form::Json => ("application/json", json(&listing)?),
             Form::Text => ("text/plain; charset=utf-8", text(&listing)),
         };
-        Ok(finish(media_type, body.into_bytes(), may_compress))
+        finish(media_type, body.into_bytes(), may_compress)
     })
     .await
 }
@@ -207,12 +216,16 @@ fn listing_html(listing: &Listing, base: &str) -> String {
 }
 
 /// An answer of our own making, compressed if that is worth it.
-fn finish(media_type: &'static str, body: Vec<u8>, may_compress: bool) -> Answer {
+fn finish(
+    media_type: &'static str,
+    body: Vec<u8>,
+    may_compress: bool,
+) -> Result<Answer, OpenError> {
     let is_compressed = may_compress && body.len() >= GZIP_FROM_BYTES;
     let body =
         if is_compressed { web::gzip(&body, flate2::Compression::new(3)) } else { body.into() };
     let length = body.len();
-    let mut answer = Response::new(body.into());
+    let mut answer = Response::new(Content::Bytes(Counted::take(body)?));
     let head = answer.headers_mut();
     head.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
     head.insert(header::CONTENT_LENGTH, length.into());
@@ -222,5 +235,46 @@ fn finish(media_type: &'static str, body: Vec<u8>, may_compress: bool) -> Answer
         head.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
     page::protect(head);
-    answer
+    Ok(answer)
+}
+
+/// A listing's bytes, counted as long as anybody still reads them.
+struct Counted(Bytes);
+
+impl Counted {
+    fn take(body: Bytes) -> Result<Bytes, OpenError> {
+        let length = body.len();
+        OUT_BYTES
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |out| {
+                Some(out + length).filter(|out| *out <= LISTINGS_MAX_BYTES)
+            })
+            .map_err(|_| OpenError::Exhausted)?;
+        Ok(Bytes::from_owner(Self(body)))
+    }
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        OUT_BYTES.fetch_sub(self.0.len(), Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listings_that_nobody_takes_are_bounded_in_bytes() {
+        let half = Bytes::from(vec![0; LISTINGS_MAX_BYTES / 2 + 1]);
+        let first = Counted::take(half.clone()).unwrap();
+        assert!(matches!(Counted::take(half.clone()), Err(OpenError::Exhausted)));
+        drop(first);
+        assert!(Counted::take(half).is_ok());
+    }
 }
