@@ -39,7 +39,7 @@ stop() {
 share=$work/share
 mkdir -p "$share/films" "$share/Ünïcode 日本語 العربية"
 convert -size 4000x3000 plasma:steelblue-salmon "$share/photo.jpg"
-convert -size 800x600 plasma: "$share/paper.pdf"
+printf '%%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj 2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj 3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 300 300]>>endobj\ntrailer<</Root 1 0 R>>\n%%%%EOF\n' >"$share/paper.pdf"
 ffmpeg -loglevel error -f lavfi -i testsrc=size=640x360:rate=30 -t 5 -pix_fmt yuv420p "$share/films/film.mp4"
 head -c 2147483648 /dev/urandom >"$share/two-gigabytes.bin"
 printf 'hello\n' >"$share/Ünïcode 日本語 العربية/שלום.txt"

@@ -1,6 +1,7 @@
 """Measures when idle connections are closed: with 20 of them after about 5 s, with one after
 about 19 s. Usage: idle.py URL"""
 
+import select
 import socket
 import sys
 import time
@@ -31,9 +32,12 @@ def hold(promise, seconds, low, high):
 
 
 crowd = [connect() for _ in range(20)]
-ok = hold("with 20 idle connections one is closed after about 5 s", seconds_until_closed(crowd[-1]), 4, 7)
+begun = time.monotonic()
+# Who leaves gives the others more time, so that only the first is timed.
+select.select(crowd, [], [], 60)
+ok = hold("with 20 idle connections one is closed after about 5 s", time.monotonic() - begun, 4, 7)
 for connection in crowd:
-    seconds_until_closed(connection)
+    connection.close()
 alone = connect()
 ok &= hold("a single idle connection is closed after about 19 s", seconds_until_closed(alone), 17, 21)
 sys.exit(0 if ok else 1)
