@@ -14,9 +14,13 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::missing_panics_doc, reason = "a panic is how a target tells of a broken promise")]
 
+mod datagram;
 mod http;
+mod text;
 
+pub use datagram::datagram_guard;
 pub use http::{accept, conditional, content_range, guard, range, raw_name, target};
+pub use text::{client, framing};
 
 /// A target's function.
 pub type Target = fn(&[u8]);
@@ -24,8 +28,11 @@ pub type Target = fn(&[u8]);
 /// Every target by its name.
 pub const TARGETS: &[(&str, Target)] = &[
     ("accept", accept),
+    ("client", client),
     ("conditional", conditional),
     ("content_range", content_range),
+    ("datagram_guard", datagram_guard),
+    ("framing", framing),
     ("guard", guard),
     ("range", range),
     ("raw_name", raw_name),

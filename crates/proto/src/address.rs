@@ -1,7 +1,7 @@
 //! Addresses as the command line takes them: a URL whose scheme is the wire.
 
+use core::net::{IpAddr, Ipv6Addr};
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
 
 use percent_encoding::percent_decode_str;
 use thiserror::Error;
@@ -59,6 +59,8 @@ pub enum Scheme {
     Http,
     /// The service's plain wire over TCP.
     Tcp,
+    /// The service's plain wire over UDP.
+    Udp,
 }
 
 impl Scheme {
@@ -67,6 +69,7 @@ impl Scheme {
         match self {
             Self::Http => "http",
             Self::Tcp => "tcp",
+            Self::Udp => "udp",
         }
     }
 }

@@ -7,9 +7,13 @@
 #![forbid(unsafe_code)]
 
 pub mod address;
+pub mod clock;
+pub mod datagram;
+pub mod echo;
 pub mod files;
 pub mod http;
 pub mod idle;
 pub mod limits;
 pub mod machine;
 pub mod printable;
+pub mod text;

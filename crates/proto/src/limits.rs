@@ -10,6 +10,48 @@ pub const PAUSE: Duration = Duration::from_millis(20);
 /// The same where the bytes came one a read: somebody is typing into a character-mode telnet.
 pub const PAUSE_TYPING: Duration = Duration::from_secs(1);
 
+/// A client that speaks by pauses leaves this much between two messages that nothing was heard
+/// between, so that they do not run together: several times the [`PAUSE`] that parts them.
+pub const CLIENT_GAP: Duration = Duration::from_millis(100);
+/// A client closes this long after its own last word, at the latest.
+pub const CLIENT_LAST_WORD: Duration = Duration::from_secs(1);
+/// How long a server that has sent lines may stop inside one before a client shows what stands:
+/// longer than Linux takes to send a lost segment again (200 ms at least).
+pub const CLIENT_LINE_PAUSE: Duration = Duration::from_millis(250);
+/// Bytes of messages that wait in a client to be said.
+pub const CLIENT_QUEUE_MAX_BYTES: usize = 1024 * 1024;
+
+/// What the IP and UDP headers of a datagram count for, on either side of the 3 times rule.
+pub const DATAGRAM_HEADERS_BYTES: usize = 28;
+/// An unproven address is sent at most this many times what came from it, headers counted.
+pub const AMPLIFICATION_MAX: usize = 3;
+/// Longest error text over UDP: it fits as the answer to an empty datagram.
+pub const ERROR_TEXT_MAX_BYTES: usize = 56;
+/// Largest payload of a datagram over IPv4 (RFC 768; 65,535 less 20 and 8 bytes of headers).
+pub const DATAGRAM_MAX_BYTES: usize = 65_507;
+/// How long a cookie's time slot is. The slot before counts too, so a cookie proves an address for
+/// one to two of them.
+pub const COOKIE_SLOT: Duration = Duration::from_mins(1);
+/// A cookie is this many characters of base64url: 128 bits.
+pub const COOKIE_CHARS: usize = 22;
+/// Answers in a second to one unproven source, in the long run.
+pub const UNPROVEN_RATE_PER_S: u64 = 200;
+/// Answers to one unproven source that has been silent, at once.
+pub const UNPROVEN_BURST: u64 = 400;
+/// Unproven sources whose budgets are kept.
+pub const UNPROVEN_SOURCES_MAX: usize = 4_096;
+/// Answers in a second to all unproven sources together, in the long run.
+pub const UNPROVEN_TOTAL_RATE_PER_S: u64 = 20_000;
+/// Answers to all unproven sources together, at once.
+pub const UNPROVEN_TOTAL_BURST: u64 = 40_000;
+/// A request over UDP that got no answer is sent again after each of these, one after the other.
+pub const RESEND_AFTER: [Duration; 3] =
+    [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
+/// And given up this long after the last.
+pub const GIVE_UP_AFTER: Duration = Duration::from_secs(1);
+/// A request is said again with a cookie this often; a second time because the slot may have ended.
+pub const COOKIES_FOLLOWED_MAX: u32 = 2;
+
 /// A request's head (request line and fields) may hold this many bytes.
 pub const HEAD_MAX_BYTES: usize = 64 * 1024;
 /// A request's head may hold this many fields.
@@ -57,6 +99,14 @@ pub const LISTING_INLINE_MAX_ENTRIES: usize = 1_000;
 pub const LOG_QUEUE_LINES: usize = 8_192;
 
 const _: () = {
+    let room_for_nothing = (AMPLIFICATION_MAX - 1) * DATAGRAM_HEADERS_BYTES;
+    assert!(ERROR_TEXT_MAX_BYTES <= room_for_nothing, "an error answers an empty datagram");
+    assert!("COOKIE ".len() + COOKIE_CHARS <= room_for_nothing, "so does a cookie");
+    assert!(UNPROVEN_RATE_PER_S <= UNPROVEN_TOTAL_RATE_PER_S, "one source is part of all");
+    assert!(UNPROVEN_BURST <= UNPROVEN_TOTAL_BURST, "one source is part of all");
+    assert!(PAUSE.as_millis() < CLIENT_GAP.as_millis(), "a gap is a pause");
+    assert!(PAUSE.as_millis() < CLIENT_LINE_PAUSE.as_millis(), "a line is waited for longer");
+    assert!(MESSAGE_MAX_BYTES <= CLIENT_QUEUE_MAX_BYTES, "any message can wait");
     assert!(SMALL_BODY_MAX_BYTES <= CHUNK_BYTES as u64, "a small body is one read");
     assert!(CHUNK_LEAST_BYTES < CHUNK_SCARCE_BYTES && CHUNK_SCARCE_BYTES < CHUNK_BYTES);
     assert!(CHUNKS_KEPT * CHUNK_BYTES <= CHUNKS_PLENTY_BYTES, "what is kept is no scarcity");

@@ -10,6 +10,8 @@
 //! Bulk bytes (a file's contents) go past a machine: it asks for a transfer and is told how it
 //! ended.
 
+use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Nanoseconds since a start that the driver chose: a machine's only sense of passing time.
@@ -74,24 +76,28 @@ pub enum Fault {
 
 /// What a machine is told.
 #[derive(Clone, Copy, Debug)]
-pub enum Input<'a, A> {
+pub enum Input<'a, A, T = Infallible> {
     /// These bytes arrived in one read.
     Bytes(&'a [u8]),
     /// The peer ended its sending side.
     End,
     /// The answer to the question that carried this ticket.
     Answer(Ticket, A),
+    /// The shared machine that this conversation belongs to says this.
+    Told(&'a T),
     /// Time has passed; a deadline may have come.
     Time,
 }
 
 /// What a machine says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Output<Q, E> {
+pub enum Output<Q, E, T = Infallible> {
     /// Send these bytes to the peer.
     Transmit(Vec<u8>),
     /// Do this, and bring the answer under this ticket.
     Ask(Ticket, Q),
+    /// Say this to the shared machine that this conversation belongs to.
+    Tell(T),
     /// This happened: for the log and for whoever watches.
     Happened(E),
     /// Close the conversation once what was transmitted is out.
@@ -100,7 +106,7 @@ pub enum Output<Q, E> {
     Wait(Option<Tick>),
 }
 
-/// A pure state machine; see the [module](self) for the contract.
+/// A conversation with one peer over a stream; see the [module](self) for the contract.
 pub trait Machine {
     /// What it asks of workers.
     type Question;
@@ -108,11 +114,76 @@ pub trait Machine {
     type Answer;
     /// What it reports.
     type Event;
+    /// What it says to the shared machine that it belongs to; [`Infallible`] if there is none.
+    type Tell;
+    /// What that one says to it.
+    type Told;
 
     /// Takes one input. Errors of the peer become outputs; a panic here means that an assumption
     /// of ours is broken.
-    fn handle(&mut self, now: Tick, input: Input<'_, Self::Answer>);
+    fn handle(&mut self, now: Tick, input: Input<'_, Self::Answer, Self::Told>);
 
     /// The next thing to do; ends with [`Output::Wait`].
-    fn poll(&mut self) -> Output<Self::Question, Self::Event>;
+    fn poll(&mut self) -> Output<Self::Question, Self::Event, Self::Tell>;
+}
+
+/// One of those who share a machine; never used twice in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Member(pub u64);
+
+/// What a shared machine is told.
+#[derive(Clone, Debug)]
+pub enum SharedInput<T> {
+    /// A conversation began.
+    Joined(Member),
+    /// A member says this.
+    From(Member, T),
+    /// More waits for a member than its mailbox may hold. It is to be cut.
+    Overflow(Member),
+    /// A conversation ended, whichever way.
+    Left(Member),
+    /// Time has passed; a deadline may have come.
+    Time,
+}
+
+/// What a shared machine says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SharedOutput<T, E> {
+    /// Put this into a member's mailbox. It is made once and shared by all who get it.
+    To(Member, Arc<T>),
+    /// End a member's conversation.
+    Cut(Member),
+    /// This happened.
+    Happened(E),
+    /// Nothing more to say until an input comes, or until this tick.
+    Wait(Option<Tick>),
+}
+
+/// Something that several conversations share: a room, a table of pairs. It has one owner, so that
+/// what it says has one order for all.
+pub trait SharedMachine {
+    /// What members say to it.
+    type Tell;
+    /// What it says to members.
+    type Told: Weight;
+    /// What it reports.
+    type Event;
+
+    /// Takes one input.
+    fn handle(&mut self, now: Tick, input: SharedInput<Self::Tell>);
+
+    /// The next thing to do; ends with [`SharedOutput::Wait`].
+    fn poll(&mut self) -> SharedOutput<Self::Told, Self::Event>;
+}
+
+/// How much a message counts against a mailbox, which is bounded in bytes.
+pub trait Weight {
+    /// Bytes that the message holds on to.
+    fn weight_bytes(&self) -> usize;
+}
+
+impl Weight for Infallible {
+    fn weight_bytes(&self) -> usize {
+        match *self {}
+    }
 }

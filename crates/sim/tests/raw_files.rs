@@ -7,9 +7,12 @@ use sockeye_proto::files::raw::{NOT_FOUND, SendFile, Sent, Server};
 use sockeye_proto::limits::PAUSE;
 use sockeye_proto::machine::Fault;
 use sockeye_sim::seed::Seed;
-use sockeye_sim::stream::{Action, Run, Step, run, segments};
+use sockeye_sim::stream::{Action, Step, run, segments};
+use sockeye_sim::trace::Trace;
+use sockeye_sim::trial::{Verdict, explore, replay};
 
 const NAMES: &[&str] = &["a.txt", "/a.txt", "sub/b", "über.txt", "no such", "../secret", "x", ""];
+
 /// What ends a name.
 #[derive(Clone, Copy, Debug)]
 enum Ending {
@@ -19,15 +22,11 @@ enum Ending {
     End,
 }
 
-fn seeds() -> u64 {
-    std::env::var("SOCKEYE_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(200)
-}
-
 /// Only these exist.
 fn answer(SendFile(path): &SendFile) -> Sent {
     match path.display().as_str() {
         "/a.txt" | "/sub/b" | "/über.txt" | "/x" => Sent::Whole { bytes: 1 },
-        _ => Sent::NotFound,
+        _ => Sent::NotFound { note: String::new() },
     }
 }
 
@@ -64,39 +63,35 @@ fn expected(name: &str, ending: Ending) -> (Option<String>, String, Option<Fault
     }
 }
 
+fn holds(seed: &mut Seed, trace: &mut Trace) -> Verdict {
+    let (name, ending, steps) = conversation(seed);
+    let run = run(Server::new(), &steps, answer, trace);
+    let asked = run.asked.first().map(|SendFile(path)| path.display());
+    let told = String::from_utf8_lossy(&run.transmitted).into_owned();
+    let got = (asked, told, run.closed.map(|(_, fault)| fault));
+    let expected = expected(name, ending);
+    if got == expected {
+        return Ok(());
+    }
+    Err(format!("{name:?} by {ending:?} came to {got:?} and had to come to {expected:?}"))
+}
+
 #[test]
 fn every_cut_of_a_name_comes_to_the_same() {
-    for number in 0..seeds() {
-        let mut seed = Seed::new(number);
-        let (name, ending, steps) = conversation(&mut seed);
-        let run: Run<_, _> = run(&mut Server::new(), &steps, answer);
-        let asked = run.asked.first().map(|SendFile(path)| path.display());
-        let told = String::from_utf8_lossy(&run.transmitted).into_owned();
-        assert_eq!(
-            (asked, told, run.closed.map(|(_, fault)| fault)),
-            expected(name, ending),
-            "seed {number}, {name:?} by {ending:?}:\n{}",
-            run.trace.join("\n")
-        );
-    }
+    explore("raw files", holds);
 }
 
 #[test]
 fn the_same_seed_gives_the_same_trace() {
-    let trace = || {
-        let (_, _, steps) = conversation(&mut Seed::new(42));
-        run(&mut Server::new(), &steps, answer).trace
-    };
-    assert_eq!(trace(), trace());
+    assert_eq!(replay(42, holds), replay(42, holds));
 }
 
 #[test]
 fn a_name_cut_by_a_gap_longer_than_the_pause_is_two_and_the_first_counts() {
-    let step = |after, bytes: &str| Step {
-        after: Duration::from_millis(after),
-        action: Action::Bytes(bytes.as_bytes().to_vec()),
+    let step = |after_ms, bytes: &str| {
+        Step::after(Duration::from_millis(after_ms), Action::Bytes(bytes.as_bytes().to_vec()))
     };
     let steps = [step(0, "a.t"), step(21, "xt")];
-    let run = run(&mut Server::new(), &steps, answer);
+    let run = run(Server::new(), &steps, answer, &mut Trace::default());
     assert_eq!(run.asked.first().map(|SendFile(path)| path.display()), Some("/a.t".into()));
 }

@@ -6,6 +6,7 @@
 //! machine: it asks for them to be sent and is told how that ended.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::time::Duration;
 
 use crate::http::target::SharePath;
@@ -23,7 +24,7 @@ pub const TOO_LONG: &str = "error: message longer than 65536 bytes";
 pub struct SendFile(pub SharePath);
 
 /// How that ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sent {
     /// All of the file's bytes are out.
     Whole {
@@ -31,9 +32,20 @@ pub enum Sent {
         bytes: u64,
     },
     /// There is no such file, or none that is shown; nothing was sent.
-    NotFound,
-    /// The file became shorter, or the disk failed; what was sent is less than the file.
-    Broken,
+    NotFound {
+        /// Why, for the log; empty if there is nothing to add.
+        note: String,
+    },
+    /// The file became shorter, the disk failed or the peer left; what was sent is less than the
+    /// file.
+    Broken {
+        /// How much that is.
+        bytes: u64,
+        /// Whether it was the peer who left; else it is our side that failed.
+        by_peer: bool,
+        /// Why, for the log.
+        note: String,
+    },
 }
 
 /// What is reported for the log.
@@ -41,6 +53,8 @@ pub enum Sent {
 pub enum Event {
     /// This name was asked for (as sent, at most 4,096 bytes of it).
     Asked(Vec<u8>),
+    /// It was answered like this.
+    Answered(Sent),
     /// The peer speaks another protocol.
     ForeignProtocol(&'static str),
 }
@@ -162,9 +176,12 @@ impl Machine for Server {
     type Question = SendFile;
     type Answer = Sent;
     type Event = Event;
+    type Tell = Infallible;
+    type Told = Infallible;
 
     fn handle(&mut self, now: Tick, input: Input<'_, Sent>) {
         match (&self.state, input) {
+            (_, Input::Told(never)) => match *never {},
             (State::Closed, _)
             | (State::Sending, Input::Bytes(_) | Input::End | Input::Time)
             | (State::Hearing { .. }, Input::Answer(..))
@@ -181,11 +198,14 @@ impl Machine for Server {
                     self.close(Fault::Peer);
                 }
             }
-            (State::Sending, Input::Answer(_, sent)) => match sent {
-                Sent::Whole { .. } => self.close(Fault::Nobody),
-                Sent::NotFound => self.refuse(NOT_FOUND),
-                Sent::Broken => self.close(Fault::Ours),
-            },
+            (State::Sending, Input::Answer(_, sent)) => {
+                self.outputs.push_back(Output::Happened(Event::Answered(sent.clone())));
+                match sent {
+                    Sent::Whole { .. } => self.close(Fault::Nobody),
+                    Sent::NotFound { .. } => self.refuse(NOT_FOUND),
+                    Sent::Broken { .. } => self.close(Fault::Ours),
+                }
+            }
         }
     }
 
@@ -321,7 +341,7 @@ mod tests {
             server.handle(at(0), Input::Bytes(name));
             server.handle(at(1), Input::End);
             drain(&mut server);
-            server.handle(at(2), Input::Answer(Ticket(0), Sent::NotFound));
+            server.handle(at(2), Input::Answer(Ticket(0), Sent::NotFound { note: String::new() }));
             let outputs = drain(&mut server);
             assert_eq!(told(&outputs), text);
             assert!(outputs.contains(&Output::Close(Fault::Refused)));
@@ -369,6 +389,6 @@ mod tests {
         server.handle(at(1), Input::Bytes(b"b\n"));
         server.handle(at(1), Input::End);
         server.handle(at(2), Input::Answer(Ticket(0), Sent::Whole { bytes: 3 }));
-        assert_eq!(drain(&mut server), [Output::Close(Fault::Nobody), Output::Wait(None)]);
+        assert!(drain(&mut server).ends_with(&[Output::Close(Fault::Nobody), Output::Wait(None)]));
     }
 }

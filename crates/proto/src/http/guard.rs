@@ -5,8 +5,8 @@
 //! our address still says its name in Host) and where it came from (Origin, Sec-Fetch-Site). Here
 //! these fields' texts are judged; the HTTP library has read them, and nothing else is looked at.
 
+use core::net::{Ipv4Addr, Ipv6Addr};
 use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// The names that a hub answers to, besides IP addresses and `localhost`.
 ///

@@ -1,0 +1,307 @@
+//! A [`Speaker`] as a server over UDP: each datagram is heard by a fresh copy of it, so that nothing
+//! is remembered between two requests and no forged one can leave a trace in another's.
+
+use core::net::SocketAddr;
+use std::convert::Infallible;
+
+use super::guard::{DropReason, Guard, Leaving, Request, Verdict};
+use crate::machine::Tick;
+use crate::text::{NOT_UTF8, Reply, Speaker};
+
+/// What becomes of a datagram.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome<Q, P> {
+    /// What `out` holds is sent back; it may be an empty datagram.
+    Send,
+    /// It is not answered.
+    Nothing,
+    /// The guard dropped it.
+    Dropped(DropReason),
+    /// A worker is asked this; [`Responder::answered`] takes the answer, with the other.
+    Ask(Q, P),
+}
+
+/// A request whose answer waits for a worker.
+#[derive(Clone, Debug)]
+pub struct Pending<S> {
+    speaker: S,
+    request: Request<'static>,
+}
+
+impl<S> Pending<S> {
+    /// Who asked.
+    pub fn from(&self) -> SocketAddr {
+        self.request.from
+    }
+}
+
+/// What becomes of a datagram to a [`Responder`].
+pub type SpeakerOutcome<S> = Outcome<<S as Speaker>::Question, Pending<S>>;
+
+/// The server's side of a text service over UDP.
+///
+/// ```
+/// use sockeye_proto::clock::Clock;
+/// use sockeye_proto::datagram::cookie::CookieKey;
+/// use sockeye_proto::datagram::guard::{Guard, GuardRules};
+/// use sockeye_proto::datagram::responder::{Outcome, Responder};
+/// use sockeye_proto::machine::Tick;
+///
+/// let guard = Guard::new(GuardRules::default(), CookieKey::new([7; 32]));
+/// let mut clock = Responder::new(Clock::default(), guard);
+/// let (ana, mut out) = ("192.0.2.1:4000".parse()?, Vec::new());
+/// assert!(matches!(clock.handle(Tick::START, ana, b"what?\n", &mut out), Outcome::Send));
+/// assert_eq!(out, b"Error in request format\n");
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
+#[derive(Debug)]
+pub struct Responder<S> {
+    prototype: S,
+    guard: Guard,
+}
+
+impl<S: Speaker + Clone> Responder<S> {
+    /// A server that hears each datagram with a copy of `prototype`.
+    pub fn new(prototype: S, guard: Guard) -> Self {
+        Self { prototype, guard }
+    }
+
+    /// Takes one datagram. What is to be sent back is put into `out`, which is emptied first.
+    pub fn handle(
+        &mut self,
+        now: Tick,
+        from: SocketAddr,
+        datagram: &[u8],
+        out: &mut Vec<u8>,
+    ) -> SpeakerOutcome<S> {
+        out.clear();
+        let request = match self.guard.admit(now, from, datagram) {
+            Verdict::Drop(reason) => return Outcome::Dropped(reason),
+            Verdict::Serve(request) => request,
+        };
+        let Ok(text) = std::str::from_utf8(request.text) else {
+            return self.say(now, &request, NOT_UTF8, out);
+        };
+        let mut speaker = self.prototype.clone();
+        let reply = speaker.hear(text);
+        self.obey(now, Pending { speaker, request: request.without_text() }, reply, out)
+    }
+
+    /// Takes the answer to what was asked.
+    pub fn answered(
+        &mut self,
+        now: Tick,
+        mut pending: Pending<S>,
+        answer: S::Answer,
+        out: &mut Vec<u8>,
+    ) -> SpeakerOutcome<S> {
+        out.clear();
+        let reply = pending.speaker.learn(answer);
+        self.obey(now, pending, reply, out)
+    }
+
+    fn obey(
+        &self,
+        now: Tick,
+        pending: Pending<S>,
+        reply: Reply<S::Question>,
+        out: &mut Vec<u8>,
+    ) -> SpeakerOutcome<S> {
+        match reply {
+            Reply::Say(text) => self.say(now, &pending.request, &text, out),
+            // There is no conversation that could end.
+            Reply::Nothing | Reply::End => Outcome::Nothing,
+            Reply::Ask(question) => Outcome::Ask(question, pending),
+        }
+    }
+
+    fn say(
+        &self,
+        now: Tick,
+        request: &Request<'_>,
+        text: &str,
+        out: &mut Vec<u8>,
+    ) -> SpeakerOutcome<S> {
+        match self.guard.answer(now, request, text.as_bytes(), out) {
+            Leaving::Answer | Leaving::Cookie | Leaving::TooLong => Outcome::Send,
+            Leaving::Nothing => Outcome::Nothing,
+        }
+    }
+}
+
+/// Echo over UDP (RFC 862): the same bytes back. As much leaves as came, so no address needs to
+/// prove itself; what the guard drops is dropped here too.
+///
+/// ```
+/// use sockeye_proto::datagram::cookie::CookieKey;
+/// use sockeye_proto::datagram::guard::{Guard, GuardRules};
+/// use sockeye_proto::datagram::responder::{EchoResponder, Outcome};
+/// use sockeye_proto::machine::Tick;
+///
+/// let guard = Guard::new(GuardRules::default(), CookieKey::new([7; 32]));
+/// let mut echo = EchoResponder::new(guard);
+/// let (ana, mut out) = ("192.0.2.1:4000".parse()?, Vec::new());
+/// assert_eq!(echo.handle(Tick::START, ana, b"\xff cookie=a\r\n", &mut out), Outcome::Send);
+/// assert_eq!(out, b"\xff cookie=a\r\n");
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
+#[derive(Debug)]
+pub struct EchoResponder {
+    guard: Guard,
+}
+
+impl EchoResponder {
+    /// A server that has heard nothing yet.
+    pub fn new(guard: Guard) -> Self {
+        Self { guard }
+    }
+
+    /// Takes one datagram. What is to be sent back is put into `out`, which is emptied first.
+    pub fn handle(
+        &mut self,
+        now: Tick,
+        from: SocketAddr,
+        datagram: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Outcome<Infallible, Infallible> {
+        out.clear();
+        if let Err(reason) = self.guard.admit_raw(now, from, datagram) {
+            return Outcome::Dropped(reason);
+        }
+        out.extend_from_slice(datagram);
+        Outcome::Send
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{CivilTime, Clock, WhatTime};
+    use crate::datagram::cookie::CookieKey;
+    use crate::datagram::guard::GuardRules;
+    use crate::text::Direction;
+
+    /// Says as much as it is asked for; at `q` it ends; `??` is asked about twice.
+    #[derive(Clone)]
+    struct Talker;
+
+    impl Speaker for Talker {
+        type Question = &'static str;
+        type Answer = usize;
+
+        fn hear(&mut self, message: &str) -> Reply<&'static str> {
+            match message {
+                "q" => Reply::End,
+                "" => Reply::Nothing,
+                "??" => Reply::Ask("first"),
+                _ => Reply::Say("x".repeat(message.parse().unwrap_or(0))),
+            }
+        }
+
+        fn learn(&mut self, bytes: usize) -> Reply<&'static str> {
+            if bytes == 0 { Reply::Ask("second") } else { Reply::Say("y".repeat(bytes)) }
+        }
+
+        fn meaning(_: &str, _: Direction) -> String {
+            String::new()
+        }
+    }
+
+    fn guard() -> Guard {
+        Guard::new(GuardRules::default(), CookieKey::new([3; 32]))
+    }
+
+    fn ana() -> SocketAddr {
+        "192.0.2.1:4000".parse().unwrap()
+    }
+
+    fn sent(datagram: &[u8]) -> Option<Vec<u8>> {
+        let mut out = b"old".to_vec();
+        let mut server = Responder::new(Talker, guard());
+        let sends = matches!(server.handle(Tick::START, ana(), datagram, &mut out), Outcome::Send);
+        assert!(sends || out.is_empty(), "nothing of before is left");
+        sends.then_some(out)
+    }
+
+    #[test]
+    fn a_message_is_answered_in_kind() {
+        assert_eq!(sent(b"3"), Some(b"xxx".to_vec()));
+        assert_eq!(sent(b"3\n"), Some(b"xxx\n".to_vec()));
+        assert_eq!(sent(b"3\r\n"), Some(b"xxx\r\n".to_vec()));
+        assert_eq!(sent(b"0"), Some(Vec::new()), "an empty answer is an empty datagram");
+    }
+
+    #[test]
+    fn nothing_and_the_end_are_no_datagram() {
+        assert_eq!(sent(b""), None);
+        assert_eq!(sent(b"q\n"), None);
+    }
+
+    #[test]
+    fn what_is_not_utf8_is_told_so() {
+        assert_eq!(sent(b"\xff\n"), Some(b"error: not UTF-8\n".to_vec()));
+        assert_eq!(sent(b"\xfe"), Some(b"error: not UTF-8".to_vec()));
+    }
+
+    #[test]
+    fn what_the_guard_drops_is_said_why() {
+        let (mut server, mut out) = (Responder::new(Talker, guard()), Vec::new());
+        let outcome = server.handle(Tick::START, ana(), b"ERROR", &mut out);
+        assert!(matches!(outcome, Outcome::Dropped(DropReason::AnswerText)));
+        assert!(out.is_empty());
+    }
+
+    #[test]
+    fn a_speaker_may_ask_and_ask_again_and_the_rules_hold_for_its_answer() {
+        let (mut server, mut out) = (Responder::new(Talker, guard()), Vec::new());
+        let Outcome::Ask("first", pending) = server.handle(Tick::START, ana(), b"??\n", &mut out)
+        else {
+            panic!("it asks")
+        };
+        assert_eq!(pending.from(), ana());
+        let Outcome::Ask("second", pending) = server.answered(Tick::START, pending, 0, &mut out)
+        else {
+            panic!("it asks again")
+        };
+        let outcome = server.answered(Tick::START, pending.clone(), 3, &mut out);
+        assert!(matches!(outcome, Outcome::Send));
+        assert_eq!(out, b"yyy\n");
+        server.answered(Tick::START, pending, 1000, &mut out);
+        assert!(out.starts_with(b"COOKIE ") && out.ends_with(b"\n"), "{out:?}");
+    }
+
+    #[test]
+    fn every_datagram_is_heard_by_a_fresh_speaker() {
+        let (mut server, mut out) = (Responder::new(Clock::default(), guard()), Vec::new());
+        let Outcome::Ask(WhatTime, date) =
+            server.handle(Tick::START, ana(), b"SEND_DATE", &mut out)
+        else {
+            panic!("it asks")
+        };
+        let Outcome::Ask(WhatTime, time) =
+            server.handle(Tick::START, ana(), b"SEND_TIME", &mut out)
+        else {
+            panic!("it asks")
+        };
+        let now = CivilTime { year: 2026, month: 11, day: 20, hour: 14, minute: 3, second: 9 };
+        server.answered(Tick::START, time, now, &mut out);
+        assert_eq!(out, b"14:03:09");
+        server.answered(Tick::START, date, now, &mut out);
+        assert_eq!(out, b"2026-11-20");
+    }
+
+    #[test]
+    fn echo_sends_the_same_bytes_also_what_looks_like_a_cookie() {
+        let (mut echo, mut out) = (EchoResponder::new(guard()), Vec::new());
+        for datagram in [&b""[..], b"\r\n", b"\xff\0", b"GET cookie=AAAAAAAAAAAAAAAAAAAAAA\n"] {
+            assert_eq!(echo.handle(Tick::START, ana(), datagram, &mut out), Outcome::Send);
+            assert_eq!(out, datagram);
+        }
+        let dropped = Outcome::Dropped(DropReason::AnswerText);
+        assert_eq!(echo.handle(Tick::START, ana(), b"Busy", &mut out), dropped);
+        let dropped = Outcome::Dropped(DropReason::ReflectorPort);
+        let forged = "192.0.2.1:7".parse().unwrap();
+        assert_eq!(echo.handle(Tick::START, forged, b"x", &mut out), dropped);
+        assert!(out.is_empty());
+    }
+}
