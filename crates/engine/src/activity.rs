@@ -31,6 +31,11 @@ impl Activity {
         self.open.fetch_sub(1, Ordering::Release);
     }
 
+    /// A request began and ended at once.
+    pub fn touch(&self) {
+        self.last_ns.fetch_max(clock::now().as_ns(), Ordering::Relaxed);
+    }
+
     /// How many requests are open.
     pub fn open(&self) -> usize {
         self.open.load(Ordering::Relaxed)

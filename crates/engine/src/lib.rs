@@ -6,7 +6,9 @@
 
 pub mod activity;
 pub mod clock;
+pub mod datagram;
 pub mod disk;
+pub mod drive;
 pub mod gate;
 pub mod http;
 pub mod listen;
@@ -16,4 +18,3 @@ pub mod port_owner;
 pub mod privileges;
 pub mod request_log;
 pub mod stop;
-pub mod stream;

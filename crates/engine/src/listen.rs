@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -14,6 +15,7 @@ use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::datagram::socket::DatagramSocket;
 use crate::gate::{Full, Gate, Place};
 use crate::metrics::ServiceCounters;
 use crate::port_owner::owner_of_tcp_port;
@@ -26,8 +28,13 @@ const KEEPALIVE_AFTER: Duration = Duration::from_mins(1);
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(15);
 const KEEPALIVE_PROBES: u32 = 4;
 /// Out of descriptors: wait this long before accepting again, doubled up to the second figure.
-const BACK_OFF_FIRST: Duration = Duration::from_millis(10);
-const BACK_OFF_MAX: Duration = Duration::from_secs(1);
+pub(crate) const BACK_OFF_FIRST: Duration = Duration::from_millis(10);
+pub(crate) const BACK_OFF_MAX: Duration = Duration::from_secs(1);
+
+/// A conversation that is over is read from for this long at most, so that its last words arrive.
+pub(crate) const LINGER: Duration = Duration::from_secs(5);
+/// And for this much.
+pub(crate) const UNREAD_MAX_BYTES: usize = 1024 * 1024;
 
 /// Which IP versions a name may resolve to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -137,6 +144,29 @@ fn bind_all(addresses: &[IpAddr], port: u16) -> Result<Vec<Bound>, ListenError> 
     }
 }
 
+/// Binds UDP on every address that a host leads to, all on the same port; see [`bind_tcp`].
+pub fn bind_udp(
+    host: &str,
+    port: u16,
+    version: IpVersion,
+) -> Result<Vec<DatagramSocket>, ListenError> {
+    let mut bound: Vec<DatagramSocket> = Vec::new();
+    let mut missing = None;
+    for ip in resolve(host, version)? {
+        let port = bound.first().map_or(port, |first| first.local().port());
+        let address = SocketAddr::new(ip, port);
+        match DatagramSocket::bind(address).map_err(|source| listen_error(address, source)) {
+            Ok(one) => bound.push(one),
+            Err(error @ ListenError::NotOurs(_)) => missing = Some(error),
+            Err(error) => return Err(error),
+        }
+    }
+    match missing {
+        Some(error) if bound.is_empty() => Err(error),
+        _ => Ok(bound),
+    }
+}
+
 /// The address of this machine that others on its network would use: the one that the kernel would
 /// send from. Nothing is sent; `None` where there is no network.
 pub fn own_address() -> Option<IpAddr> {
@@ -191,14 +221,18 @@ fn bind_one(address: SocketAddr) -> Result<Bound, ListenError> {
         let address = socket.local_addr()?;
         Ok(Bound { socket, address })
     };
-    listen().map_err(|source| match Errno::from_io_error(&source) {
+    listen().map_err(|source| listen_error(address, source))
+}
+
+fn listen_error(address: SocketAddr, source: io::Error) -> ListenError {
+    match Errno::from_io_error(&source) {
         Some(Errno::ADDRINUSE) => {
             ListenError::Taken { address, owner: owner_of_tcp_port(address.port()) }
         }
         Some(Errno::ADDRNOTAVAIL | Errno::AFNOSUPPORT) => ListenError::NotOurs(address),
         Some(Errno::ACCESS) => ListenError::Denied(address),
         _ => ListenError::Other { address, source },
-    })
+    }
 }
 
 /// What accepting needs to know, shared by all listeners of one service.
@@ -234,7 +268,7 @@ where
     RF: Future<Output = ()> + Send + 'static,
 {
     let listener = TcpListener::from_std(bound.socket)?;
-    let refusing = Arc::new(AtomicUsize::new(0));
+    let refusing = Turn::counter();
     let mut back_off = BACK_OFF_FIRST;
     loop {
         let accepted = tokio::select! {
@@ -275,10 +309,16 @@ where
 }
 
 /// One of the few refusals that are being said at once; more callers than that are just closed.
-struct Turn(Arc<AtomicUsize>);
+pub(crate) struct Turn(Arc<AtomicUsize>);
 
 impl Turn {
-    fn take(refusing: &Arc<AtomicUsize>) -> Option<Self> {
+    /// A counter of turns that are taken.
+    pub(crate) fn counter() -> Arc<AtomicUsize> {
+        Arc::default()
+    }
+
+    /// A turn, if not too many are taken.
+    pub(crate) fn take(refusing: &Arc<AtomicUsize>) -> Option<Self> {
         let turn = Self(Arc::clone(refusing));
         (refusing.fetch_add(1, Ordering::Relaxed) < REFUSALS_AT_ONCE).then_some(turn)
     }
@@ -290,7 +330,7 @@ impl Drop for Turn {
     }
 }
 
-fn is_exhaustion(error: &io::Error) -> bool {
+pub(crate) fn is_exhaustion(error: &io::Error) -> bool {
     matches!(
         Errno::from_io_error(error),
         Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)
@@ -298,13 +338,14 @@ fn is_exhaustion(error: &io::Error) -> bool {
 }
 
 /// Socket options of every connection. Failing to set one costs comfort, not correctness.
-fn prepare(stream: &TcpStream) {
-    let _ = stream.set_nodelay(true);
+pub(crate) fn prepare(stream: &impl AsFd) {
+    let socket = socket2::SockRef::from(stream);
+    let _ = socket.set_tcp_nodelay(true);
     let keepalive = socket2::TcpKeepalive::new()
         .with_time(KEEPALIVE_AFTER)
         .with_interval(KEEPALIVE_EVERY)
         .with_retries(KEEPALIVE_PROBES);
-    let _ = socket2::SockRef::from(stream).set_tcp_keepalive(&keepalive);
+    let _ = socket.set_tcp_keepalive(&keepalive);
 }
 
 /// Says `text` to somebody who is not let in, and closes.
@@ -322,8 +363,6 @@ pub async fn say_and_close(mut stream: TcpStream, text: &[u8]) {
 /// connection and take the last words with it. So our side is ended first, and what the peer still
 /// sends is read and thrown away until it ends its own, within bounds.
 pub async fn close(stream: &mut TcpStream) -> io::Result<()> {
-    const LINGER: Duration = Duration::from_secs(5);
-    const UNREAD_MAX_BYTES: usize = 1024 * 1024;
     stream.shutdown().await?;
     let mut scrap = [0; 4096];
     let mut unread_bytes = 0;

@@ -4,29 +4,52 @@
 //! [`Stop::track`]ed task each, so that draining knows when the last one is done.
 
 use std::future::Future;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::event::{EventfdFlags, eventfd};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 /// A shared switch that goes one way, and a count of what still runs.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Stop {
     asked: CancellationToken,
     running: TaskTracker,
+    /// An eventfd that becomes readable, for who waits in poll(2) or epoll.
+    bell: Arc<OwnedFd>,
 }
 
 impl Stop {
     /// A switch that nobody has thrown.
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new() -> std::io::Result<Self> {
+        let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        Ok(Self {
+            asked: CancellationToken::new(),
+            running: TaskTracker::new(),
+            bell: Arc::new(bell),
+        })
     }
 
     /// Stops accepting and asks every connection to finish.
     pub fn ask(&self) {
         self.asked.cancel();
         self.running.close();
+        // It counts up to 2^64, so that it cannot be full.
+        let _ = rustix::io::write(&*self.bell, &1_u64.to_ne_bytes());
+    }
+
+    /// A descriptor that is readable once [`Stop::ask`] was called, and stays so.
+    pub fn bell(&self) -> BorrowedFd<'_> {
+        self.bell.as_fd()
+    }
+
+    /// Counts something that runs outside the runtime, until the token is dropped.
+    pub fn token(&self) -> TaskTrackerToken {
+        self.running.token()
     }
 
     /// Whether [`Stop::ask`] was called.
@@ -100,7 +123,7 @@ mod tests {
 
     #[tokio::test]
     async fn draining_ends_with_the_last_task() {
-        let stop = Stop::new();
+        let stop = Stop::new().unwrap();
         let (release, held) = tokio::sync::oneshot::channel::<()>();
         stop.track(async {
             let _ = held.await;

@@ -109,6 +109,14 @@ impl Facts {
     }
 }
 
+impl FileHandle {
+    /// Whether its contents changed since it was opened, other than by growing.
+    pub(crate) fn was_rewritten(&self) -> io::Result<bool> {
+        let now = Facts::of(&fstat(&self.descriptor)?);
+        Ok(now.modified_ns != self.facts.modified_ns && now.length <= self.facts.length)
+    }
+}
+
 impl Folder {
     /// Opens the folder itself; from here on it may be renamed or replaced, and this stays the
     /// same folder.

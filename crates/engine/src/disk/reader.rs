@@ -63,7 +63,7 @@ impl FileReader {
             let read = ready!(std::pin::Pin::new(reading).poll(cx));
             self.reading = None;
             let chunk = read.map_err(io::Error::other).and_then(|read| read);
-            return Poll::Ready(Some(chunk.map(|chunk| self.account(chunk))));
+            return Poll::Ready(Some(chunk.and_then(|chunk| self.account(chunk))));
         }
         match self.parts.front() {
             None => Poll::Ready(None),
@@ -75,7 +75,7 @@ impl FileReader {
             Some(Part::Range(range)) => {
                 let range = *range;
                 match read_cached(&self.file, range) {
-                    Ok(Some(chunk)) => Poll::Ready(Some(Ok(self.account(chunk)))),
+                    Ok(Some(chunk)) => Poll::Ready(Some(self.account(chunk))),
                     Err(error) => Poll::Ready(Some(Err(error))),
                     Ok(None) => {
                         let file = Arc::clone(&self.file);
@@ -88,9 +88,20 @@ impl FileReader {
         }
     }
 
-    /// Takes a chunk that was read off the range it belongs to.
-    fn account(&mut self, chunk: PooledChunk) -> Chunk {
+    /// Whether so many bytes are the last that are read from the file itself.
+    fn is_last_of_the_file(&self, read: u64) -> bool {
+        let mut ranges = self.parts.iter().filter(|part| matches!(part, Part::Range(_)));
+        ranges.next().is_some_and(|range| range.length() == read) && ranges.next().is_none()
+    }
+
+    /// Takes a chunk that was read off the range it belongs to. The last one is withheld from a
+    /// file that was rewritten meanwhile: what was sent may be a mixture of both states. A file
+    /// that only grew is still the same as far as it is sent.
+    fn account(&mut self, chunk: PooledChunk) -> io::Result<Chunk> {
         let read = chunk.bytes().len() as u64;
+        if self.is_last_of_the_file(read) && self.file.was_rewritten()? {
+            return Err(io::Error::other("the file was rewritten while it was being sent"));
+        }
         self.remaining_bytes -= read;
         if let Some(Part::Range(range)) = self.parts.front_mut() {
             range.start += read;
@@ -98,7 +109,7 @@ impl FileReader {
                 self.parts.pop_front();
             }
         }
-        Chunk::Pooled(chunk)
+        Ok(Chunk::Pooled(chunk))
     }
 }
 
@@ -126,7 +137,8 @@ pub fn read_small(file: &FileHandle, range: ByteRange) -> io::Result<Option<Byte
     Ok(Some(bytes.into()))
 }
 
-fn read_cached(file: &FileHandle, range: ByteRange) -> io::Result<Option<PooledChunk>> {
+/// One chunk if it can be had without waiting; `None` if it cannot.
+pub(crate) fn read_cached(file: &FileHandle, range: ByteRange) -> io::Result<Option<PooledChunk>> {
     let mut chunk = PooledChunk::take(range.len());
     let mut waits = false;
     chunk.fill(range.len(), |room| {
@@ -154,8 +166,8 @@ fn read_without_waiting(
     }
 }
 
-/// On the blocking pool: fills one chunk, waiting for the disk.
-fn read_waiting(file: &FileHandle, range: ByteRange) -> io::Result<PooledChunk> {
+/// Fills one chunk, waiting for the disk: for threads on which that is allowed.
+pub(crate) fn read_waiting(file: &FileHandle, range: ByteRange) -> io::Result<PooledChunk> {
     let mut chunk = PooledChunk::take(range.len());
     let read = chunk.fill(range.len(), |room| {
         loop {
@@ -226,6 +238,24 @@ mod tests {
         std::fs::write(dir.path().join("f"), "short").unwrap();
         let error = read_all(reader).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[tokio::test]
+    async fn a_file_rewritten_while_it_is_read_never_looks_whole() {
+        use std::os::unix::fs::FileExt as _;
+        let length = 3 * CHUNK_BYTES as u64;
+        let (dir, file) = open(&contents(3 * CHUNK_BYTES));
+        let range = ByteRange { start: 0, end: length };
+        let mut reader = FileReader::new(file, [Part::Range(range)]);
+        let first = std::future::poll_fn(|cx| reader.poll_chunk(cx)).await;
+        assert!(first.unwrap().is_ok());
+        let rewritten = std::fs::File::options().write(true).open(dir.path().join("f")).unwrap();
+        rewritten.write_at(&vec![b'B'; 3 * CHUNK_BYTES], 0).unwrap();
+        // The clock of time stamps may tick in milliseconds.
+        let later = std::time::SystemTime::now() + std::time::Duration::from_secs(1);
+        rewritten.set_modified(later).unwrap();
+        let error = read_all(reader).await.unwrap_err();
+        assert!(error.to_string().contains("rewritten"), "{error}");
     }
 
     #[tokio::test]

@@ -1,0 +1,142 @@
+//! Serving on a UDP socket: what has come is answered in one batch, and the answers leave in one.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use tokio::io::Interest;
+use tokio::net::UdpSocket;
+
+use super::socket::{Datagram, DatagramSocket, Inbox, Outbox};
+use crate::stop::Stop;
+
+/// Batches answered before others have their turn.
+const BATCHES_MAX: usize = 8;
+
+/// A service over datagrams.
+pub trait DatagramService: Send + 'static {
+    /// Answers one datagram, at once: what it says goes into the outbox.
+    fn answer(&mut self, datagram: &Datagram<'_>, outbox: &mut Outbox);
+
+    /// The kernel had to drop this many for want of buffer.
+    fn dropped(&mut self, count: u64);
+}
+
+/// A bound socket with the service that answers on it.
+#[derive(Debug)]
+pub struct DatagramPort<D> {
+    socket: DatagramSocket,
+    service: D,
+    inbox: Inbox,
+    outbox: Outbox,
+}
+
+impl<D: DatagramService> DatagramPort<D> {
+    /// Puts a service on a socket.
+    pub fn new(socket: DatagramSocket, service: D) -> Self {
+        Self { socket, service, inbox: Inbox::new(), outbox: Outbox::default() }
+    }
+
+    /// Answers what has come, without waiting. An error of one datagram (an ICMP message about an
+    /// answer of before) is no error of the socket.
+    pub fn answer_batches(&mut self) -> Answered {
+        for _ in 0..BATCHES_MAX {
+            let look = match self.socket.receive(&mut self.inbox) {
+                Ok(look) => look,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Answered::All,
+                Err(_) => continue,
+            };
+            if look.dropped > 0 {
+                self.service.dropped(look.dropped);
+            }
+            for datagram in self.inbox.iter() {
+                self.service.answer(&datagram, &mut self.outbox);
+            }
+            if !self.outbox.is_empty() {
+                self.socket.send(&mut self.outbox);
+            }
+        }
+        Answered::Perhaps
+    }
+}
+
+impl<D> AsFd for DatagramPort<D> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// A port whose service is forgotten: what the event loop holds.
+pub trait AnyPort: Send {
+    /// Its socket, to be waited for.
+    fn socket(&self) -> BorrowedFd<'_>;
+
+    /// Answers what has come; see [`DatagramPort::answer_batches`].
+    fn answer_batches(&mut self) -> Answered;
+}
+
+impl<D: DatagramService> AnyPort for DatagramPort<D> {
+    fn socket(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
+    fn answer_batches(&mut self) -> Answered {
+        Self::answer_batches(self)
+    }
+}
+
+/// Whether everything that had come is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answered {
+    /// Nothing waits.
+    All,
+    /// There may be more.
+    Perhaps,
+}
+
+/// As a tokio task, until the stop is asked for.
+pub async fn serve_as_task<D: DatagramService>(
+    mut port: DatagramPort<D>,
+    stop: Stop,
+) -> io::Result<()> {
+    // The runtime's own handle of the same socket tells when there is something to read.
+    let watch = UdpSocket::from_std(port.socket.second_handle()?)?;
+    loop {
+        tokio::select! {
+            ready = watch.readable() => ready?,
+            () = stop.asked() => return Ok(()),
+        }
+        let answered = watch.try_io(Interest::READABLE, || match port.answer_batches() {
+            Answered::All => Err(io::ErrorKind::WouldBlock.into()),
+            Answered::Perhaps => Ok(()),
+        });
+        match answered {
+            Ok(()) => tokio::task::yield_now().await,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// On a thread of its own, until the stop is asked for; blocks.
+pub fn serve_on_thread<D: DatagramService>(
+    mut port: DatagramPort<D>,
+    stop: &Stop,
+) -> io::Result<()> {
+    loop {
+        let mut waits = [
+            PollFd::new(&port.socket, PollFlags::IN),
+            PollFd::from_borrowed_fd(stop.bell(), PollFlags::IN),
+        ];
+        match poll(&mut waits, None) {
+            Err(Errno::INTR) => continue,
+            Err(error) => return Err(error.into()),
+            Ok(_) => {}
+        }
+        if !waits[1].revents().is_empty() {
+            return Ok(());
+        }
+        while port.answer_batches() == Answered::Perhaps {}
+    }
+}

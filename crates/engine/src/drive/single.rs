@@ -1,0 +1,323 @@
+//! All conversations on one thread, with an event loop (epoll), and one store thread beside it for
+//! what may block.
+//!
+//! The classic server without threads. [`slot`] is one conversation: its machine, what waits to be
+//! written, its deadline. A peer that does not take its answers is not read from.
+
+use std::collections::{BTreeSet, HashMap};
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use rustix::event::epoll::{self, EventData, EventFlags};
+use rustix::event::{EventfdFlags, Timespec, eventfd};
+use rustix::io::Errno;
+use sockeye_proto::machine::Tick;
+
+use self::slot::{Done, Job, Slot, Stand};
+use super::{Bounds, StreamService};
+use crate::clock;
+use crate::datagram::serve::AnyPort;
+use crate::gate::Full;
+use crate::listen::{self, BACK_OFF_MAX, Bound, is_exhaustion};
+
+mod slot;
+
+/// How many events one look at epoll brings at most.
+const EVENTS_MAX: usize = 256;
+/// How many callers one look at a listener lets in, so that the others are not kept waiting.
+const ACCEPTS_MAX: usize = 64;
+
+const STOP: u64 = 0;
+const STORE: u64 = 1;
+/// Listeners, then datagram ports, then conversations: a key is never used twice.
+const FIRST_LISTENER: u64 = 2;
+
+/// Serves on all bound sockets until the stop is asked for and the last conversation is over.
+pub fn serve<S: StreamService>(
+    bound: Vec<Bound>,
+    ports: Vec<Box<dyn AnyPort>>,
+    service: Arc<S>,
+    bounds: Bounds,
+) -> io::Result<()> {
+    let token = bounds.door.stop.token();
+    let mut events = EventLoop::new(bound, ports, service, bounds)?;
+    let outcome = events.run();
+    drop(token);
+    outcome
+}
+
+struct EventLoop<S: StreamService> {
+    poll: OwnedFd,
+    listeners: Vec<Bound>,
+    ports: Vec<Box<dyn AnyPort>>,
+    /// Until when nothing is accepted, because descriptors or memory ran out.
+    backing_off: Option<Tick>,
+    service: Arc<S>,
+    bounds: Bounds,
+    slots: HashMap<u64, Slot<S>>,
+    timers: BTreeSet<(Tick, u64)>,
+    next_key: u64,
+    store: Store<S>,
+    is_stopping: bool,
+}
+
+/// The thread for what may block.
+struct Store<S: StreamService> {
+    jobs: Sender<(u64, Job<S>)>,
+    done: Receiver<(u64, Done<S>)>,
+    bell: Arc<OwnedFd>,
+}
+
+impl<S: StreamService> Store<S> {
+    fn start() -> io::Result<Self> {
+        let (jobs, todo) = channel::<(u64, Job<S>)>();
+        let (finished, done) = channel();
+        let bell = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
+        let rings = Arc::clone(&bell);
+        std::thread::Builder::new().name("store".into()).spawn(move || {
+            while let Ok((key, job)) = todo.recv() {
+                if finished.send((key, job())).is_err() {
+                    return;
+                }
+                // It counts up to 2^64, so that it cannot be full.
+                let _ = rustix::io::write(&*rings, &1_u64.to_ne_bytes());
+            }
+        })?;
+        Ok(Self { jobs, done, bell })
+    }
+}
+
+impl<S: StreamService> EventLoop<S> {
+    fn new(
+        bound: Vec<Bound>,
+        ports: Vec<Box<dyn AnyPort>>,
+        service: Arc<S>,
+        bounds: Bounds,
+    ) -> io::Result<Self> {
+        let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let store = Store::start()?;
+        watch(&poll, bounds.door.stop.bell(), STOP, EventFlags::IN)?;
+        watch(&poll, store.bell.as_fd(), STORE, EventFlags::IN)?;
+        for (key, one) in (FIRST_LISTENER..).zip(&bound) {
+            watch(&poll, one.socket.as_fd(), key, EventFlags::IN)?;
+        }
+        let first_port = FIRST_LISTENER + bound.len() as u64;
+        for (key, port) in (first_port..).zip(&ports) {
+            watch(&poll, port.socket(), key, EventFlags::IN)?;
+        }
+        let next_key = first_port + ports.len() as u64;
+        Ok(Self {
+            poll,
+            listeners: bound,
+            ports,
+            backing_off: None,
+            service,
+            bounds,
+            slots: HashMap::new(),
+            timers: BTreeSet::new(),
+            next_key,
+            store,
+            is_stopping: false,
+        })
+    }
+
+    fn run(&mut self) -> io::Result<()> {
+        let mut events = Vec::with_capacity(EVENTS_MAX);
+        while !(self.is_stopping && self.slots.is_empty()) {
+            let wake = self.timers.first().map(|(tick, _)| *tick);
+            let wake = wake.into_iter().chain(self.backing_off).min();
+            wait(&self.poll, &mut events, wake)?;
+            for event in events.drain(..) {
+                self.ready(event.data.u64(), event.flags);
+            }
+            self.timers_due();
+        }
+        Ok(())
+    }
+
+    fn ready(&mut self, key: u64, flags: EventFlags) {
+        match key {
+            STOP => self.begin_to_stop(),
+            STORE => self.take_finished(),
+            key if key < FIRST_LISTENER + self.listeners.len() as u64 => {
+                self.accept((key - FIRST_LISTENER) as usize);
+            }
+            key if key < self.first_conversation() => self.answer_datagrams(key),
+            key => {
+                if let Some(mut slot) = self.slots.remove(&key) {
+                    slot.ready(flags);
+                    self.settle(key, slot);
+                }
+            }
+        }
+    }
+
+    fn first_conversation(&self) -> u64 {
+        FIRST_LISTENER + (self.listeners.len() + self.ports.len()) as u64
+    }
+
+    /// What is left waits for the next look, so that conversations have their turn too.
+    fn answer_datagrams(&mut self, key: u64) {
+        if !self.is_stopping {
+            let at = (key - FIRST_LISTENER) as usize - self.listeners.len();
+            self.ports[at].answer_batches();
+        }
+    }
+
+    fn accept(&mut self, listener: usize) {
+        for _ in 0..ACCEPTS_MAX {
+            if self.is_stopping || self.backing_off.is_some() {
+                return;
+            }
+            match self.listeners[listener].socket.accept() {
+                Ok((stream, peer)) => self.let_in(stream, peer),
+                Err(error) if is_exhaustion(&error) => {
+                    self.bounds.door.counters.accept_failures.add(1);
+                    self.mind_listeners(EventFlags::empty());
+                    self.backing_off = Some(clock::now() + BACK_OFF_MAX);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                // The caller was gone before we looked.
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn let_in(&mut self, stream: TcpStream, peer: SocketAddr) {
+        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        if stream.set_nonblocking(true).is_err() {
+            return;
+        }
+        let door = &self.bounds.door;
+        let slot = match door.gate.enter(peer.ip()) {
+            Ok(place) => {
+                door.counters.connections.add(1);
+                listen::prepare(&stream);
+                let (machine, worker) = self.service.open(peer);
+                Slot::new(stream, machine, worker, place)
+            }
+            Err(full) => {
+                door.counters.refused.add(1);
+                return refuse(stream, &full);
+            }
+        };
+        let key = self.next_key;
+        self.next_key += 1;
+        if watch(&self.poll, slot.stream().as_fd(), key, EventFlags::empty()).is_ok() {
+            self.settle(key, slot);
+        }
+    }
+
+    /// Lets a conversation go on as far as it can, and remembers what it waits for.
+    fn settle(&mut self, key: u64, mut slot: Slot<S>) {
+        if let Some(timer) = slot.timer.take() {
+            self.timers.remove(&(timer, key));
+        }
+        match slot.go_on(&self.bounds, self.is_stopping) {
+            Stand::Over => slot.finish(),
+            Stand::Waits { interest, until, job } => {
+                if let Some(job) = job {
+                    // The store thread ends only with this loop.
+                    let _ = self.store.jobs.send((key, job));
+                }
+                if slot.interest != interest {
+                    slot.interest = interest;
+                    let data = EventData::new_u64(key);
+                    let _ = epoll::modify(&self.poll, slot.stream(), data, interest);
+                }
+                if let Some(until) = until {
+                    self.timers.insert((until, key));
+                    slot.timer = Some(until);
+                }
+                self.slots.insert(key, slot);
+            }
+        }
+    }
+
+    fn timers_due(&mut self) {
+        let now = clock::now();
+        if self.backing_off.is_some_and(|until| until <= now) {
+            self.backing_off = None;
+            self.mind_listeners(EventFlags::IN);
+        }
+        while let Some((tick, key)) = self.timers.first().copied().filter(|(tick, _)| *tick <= now)
+        {
+            self.timers.remove(&(tick, key));
+            if let Some(mut slot) = self.slots.remove(&key) {
+                slot.timer = None;
+                slot.time(now);
+                self.settle(key, slot);
+            }
+        }
+    }
+
+    fn take_finished(&mut self) {
+        let mut count = [0; 8];
+        let _ = rustix::io::read(&*self.store.bell, &mut count);
+        while let Ok((key, done)) = self.store.done.try_recv() {
+            // Whose conversation is over meanwhile needs no answer.
+            if let Some(mut slot) = self.slots.remove(&key) {
+                slot.done(done);
+                self.settle(key, slot);
+            }
+        }
+    }
+
+    /// Stops accepting, and ends the conversations that wait for their peers.
+    fn begin_to_stop(&mut self) {
+        if self.is_stopping {
+            return;
+        }
+        self.is_stopping = true;
+        self.mind_listeners(EventFlags::empty());
+        let _ = epoll::delete(&self.poll, self.bounds.door.stop.bell());
+        for port in &self.ports {
+            let _ = epoll::delete(&self.poll, port.socket());
+        }
+        let keys: Vec<u64> = self.slots.keys().copied().collect();
+        for key in keys {
+            if let Some(slot) = self.slots.remove(&key) {
+                self.settle(key, slot);
+            }
+        }
+    }
+
+    fn mind_listeners(&self, flags: EventFlags) {
+        for (key, one) in (FIRST_LISTENER..).zip(&self.listeners) {
+            let _ = epoll::modify(&self.poll, &one.socket, EventData::new_u64(key), flags);
+        }
+    }
+}
+
+/// Says why, and closes. The text fits any socket's buffer; whether it arrives is the peer's
+/// affair.
+fn refuse(mut stream: TcpStream, full: &Full) {
+    use std::io::Write as _;
+    let _ = stream.write_all(format!("{full}\n").as_bytes());
+    let _ = stream.shutdown(std::net::Shutdown::Write);
+}
+
+fn watch(poll: &OwnedFd, what: BorrowedFd<'_>, key: u64, flags: EventFlags) -> io::Result<()> {
+    epoll::add(poll, what, EventData::new_u64(key), flags)?;
+    Ok(())
+}
+
+/// epoll_wait(2) with a deadline; a signal does not end it.
+fn wait(poll: &OwnedFd, events: &mut Vec<epoll::Event>, until: Option<Tick>) -> io::Result<()> {
+    loop {
+        let left = until.map(|until| until.since(clock::now()));
+        let left = left.map(|left| Timespec {
+            tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: left.subsec_nanos().into(),
+        });
+        events.clear();
+        match epoll::wait(poll, rustix::buffer::spare_capacity(events), left.as_ref()) {
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+            Ok(_) => return Ok(()),
+        }
+    }
+}
