@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use sockeye_engine::drive::Driver;
 use sockeye_engine::listen::IpVersion;
 use sockeye_engine::request_log::LogFormat;
 use sockeye_proto::address::{Address, Scheme};
+use sockeye_proto::datagram::network::Network;
 use sockeye_proto::idle::IdleTimeout;
 use sockeye_proto::limits::{CLIENTS_MAX, CLIENTS_PER_ADDRESS_MAX};
 
@@ -89,6 +91,80 @@ pub struct Serve {
 pub enum ServeVerb {
     /// One folder, over http in any browser, or over tcp: a name in, bytes out.
     Files(ServeFiles),
+    /// The same bytes back, or a fixed reply.
+    Echo(ServeEcho),
+    /// The date or the time: SEND_DATE, SEND_TIME.
+    Clock(ServeClock),
+}
+
+/// `sockeye serve echo`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  sockeye serve echo --on tcp://127.0.0.1:7001 --on udp://127.0.0.1:7001\n  \
+                        sockeye serve echo --on udp://127.0.0.1:7001 --reply 'Hello UDP Client'"
+)]
+pub struct ServeEcho {
+    /// Answers every message or datagram with this text instead.
+    #[arg(long, value_name = "TEXT")]
+    pub reply: Option<String>,
+    /// Of any text service.
+    #[command(flatten)]
+    pub text: TextServer,
+}
+
+/// `sockeye serve clock`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  sockeye serve clock --on tcp://127.0.0.1:7002 --on udp://127.0.0.1:7002\n  \
+                        echo SEND_TIME | nc -N 127.0.0.1 7002"
+)]
+pub struct ServeClock {
+    /// Tells the time in UTC instead of this machine's zone.
+    #[arg(long)]
+    pub utc: bool,
+    /// Of any text service.
+    #[command(flatten)]
+    pub text: TextServer,
+}
+
+/// Flags of the text services.
+#[derive(Debug, Args)]
+pub struct TextServer {
+    /// Where to listen: tcp:// or udp://, a host of this machine, a port; repeatable. Without it,
+    /// both at the service's own port on 127.0.0.1.
+    #[arg(long, value_name = "URL", action = ArgAction::Append, value_parser = text_address)]
+    pub on: Vec<Address>,
+    /// What runs the conversations: tokio tasks, a thread for each, or one thread for all.
+    #[arg(long, value_enum, default_value_t = DriverName::Tasks)]
+    pub driver: DriverName,
+    /// Trusts datagrams from this network as they stand, like 192.168.1.0/24: no cookie is asked
+    /// of them; repeatable.
+    #[arg(long, value_name = "NET", action = ArgAction::Append)]
+    pub plain: Vec<Network>,
+    /// Of any server.
+    #[command(flatten)]
+    pub server: Server,
+}
+
+/// The drivers by name.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum DriverName {
+    /// tokio tasks.
+    Tasks,
+    /// One OS thread per connection.
+    Threads,
+    /// One thread with an event loop.
+    Single,
+}
+
+impl From<DriverName> for Driver {
+    fn from(name: DriverName) -> Self {
+        match name {
+            DriverName::Tasks => Self::Tasks,
+            DriverName::Threads => Self::Threads,
+            DriverName::Single => Self::Single,
+        }
+    }
 }
 
 /// `sockeye serve files`.
@@ -303,6 +379,10 @@ pub fn server_address(text: &str) -> Result<Address, String> {
     } else {
         Err(format!("a server listens on a host and a port; leave `{}` out", address.path))
     }
+}
+
+fn text_address(text: &str) -> Result<Address, String> {
+    Address::parse(text, &[Scheme::Tcp, Scheme::Udp], Scheme::Tcp).map_err(|e| e.to_string())
 }
 
 fn client_address(text: &str) -> Result<Address, String> {

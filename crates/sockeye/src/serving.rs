@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use sockeye_engine::activity::Activity;
+use sockeye_engine::drive::Driver;
 use sockeye_engine::gate::{ClientLimits, Gate};
 use sockeye_engine::http::exchange::Books;
 use sockeye_engine::listen::Door;
@@ -39,7 +40,9 @@ impl Server {
         sockeye_engine::privileges::raise_descriptor_limit();
         let log = RequestLog::start(flags.log_format())
             .map_err(|e| Failure::Ours(format!("cannot start the log's thread: {e}")))?;
-        Ok(Self { stop: Stop::new(), log, activity: Arc::new(Activity::new()), flags })
+        let stop = Stop::new()
+            .map_err(|e| Failure::Ours(format!("cannot make the stop's eventfd: {e}")))?;
+        Ok(Self { stop, log, activity: Arc::new(Activity::new()), flags })
     }
 
     /// The door of one service: its own count of clients, on all its listeners.
@@ -97,13 +100,18 @@ impl Server {
     }
 }
 
-/// Runs a server: `start` spawns its listeners and announces them.
-pub fn run<F, Fut>(server: &Server, start: F) -> Result<(), Failure>
+/// Runs a server: `start` spawns its listeners and announces them. Where another driver serves, the
+/// runtime has only the signals and timers to mind, on this one thread.
+pub fn run<F, Fut>(server: &Server, driver: Driver, start: F) -> Result<(), Failure>
 where
     F: FnOnce() -> Fut,
     Fut: Future<Output = Result<(), Failure>>,
 {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    let mut builder = match driver {
+        Driver::Tasks => tokio::runtime::Builder::new_multi_thread(),
+        Driver::Threads | Driver::Single => tokio::runtime::Builder::new_current_thread(),
+    };
+    let runtime = builder
         .enable_all()
         .thread_name("sockeye")
         .build()

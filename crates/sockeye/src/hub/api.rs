@@ -12,7 +12,7 @@ use sockeye_engine::metrics::{Exposition, ServiceCounters};
 use sockeye_proto::address::Scheme;
 
 use super::page;
-use crate::services::SERVICES;
+use crate::services::of_the_hub;
 
 /// What the hub knows of itself.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl Facts {
     /// it, which is by the host that it used itself. What listens only elsewhere is left out.
     pub fn describe(&self, host: &str) -> serde_json::Value {
         let mut services = Vec::new();
-        for service in SERVICES {
+        for service in of_the_hub() {
             for wire in service.wires {
                 let mut ports: Vec<u16> = self
                     .listeners

@@ -5,13 +5,14 @@
 
 use std::sync::Arc;
 
+use sockeye_engine::drive::Driver;
 use sockeye_engine::listen::{ListenError, bind_tcp};
 use sockeye_proto::address::{Address, Scheme};
 
 use crate::cli;
 use crate::exit::Failure;
 use crate::services::files::serve::{self, Listener};
-use crate::services::{SERVICES, Service, Wire};
+use crate::services::{Service, Wire, of_the_hub};
 use crate::serving::{self, Server, announce};
 
 pub mod api;
@@ -25,7 +26,7 @@ pub fn up(arguments: cli::Up) -> Result<(), Failure> {
     check_names(&arguments)?;
     let mut listeners = Vec::new();
     let mut moved = Vec::new();
-    for service in SERVICES {
+    for service in of_the_hub() {
         for wire in service.wires {
             if !is_left_out(service, wire, &arguments.without) {
                 listeners.extend(bind_wire(service, wire, &arguments, &mut moved)?);
@@ -36,7 +37,7 @@ pub fn up(arguments: cli::Up) -> Result<(), Failure> {
         return Err(Failure::Usage("--without leaves nothing to start".into()));
     }
     let server = Server::new(arguments.server)?;
-    serving::run(&server, || async {
+    serving::run(&server, Driver::Tasks, || async {
         if server.flags.quiet {
             for listener in &listeners {
                 announce(listener.scheme, listener.bound.address)?;
@@ -135,7 +136,7 @@ fn wire_name(service: &Service, wire: &Wire) -> String {
 /// Every name in `--without` and `--on` must be a service.
 fn check_names(arguments: &cli::Up) -> Result<(), Failure> {
     let mut known: Vec<String> = Vec::new();
-    for service in SERVICES {
+    for service in of_the_hub() {
         known.push(service.name.to_owned());
         known.extend(service.wires.iter().map(|wire| wire_name(service, wire)));
     }

@@ -9,7 +9,7 @@ use sockeye_proto::printable::Printable;
 use super::Moved;
 use crate::services::files::serve::Listener;
 use crate::services::files::serve::share::Share;
-use crate::services::{SERVICES, Service, Wire};
+use crate::services::{Service, Wire, of_the_hub};
 use crate::serving::url;
 
 /// The start-up table.
@@ -20,7 +20,7 @@ pub(super) fn table(share: &Share, listeners: &[Listener], moved: &[Moved]) -> S
     let mut text = format!("\n  Sockeye {version} shares {}{hidden}\n\n", Printable(place));
     let mut rows = vec![["what", "where", "who may"].map(str::to_owned)];
     let mut tries = String::new();
-    for service in SERVICES {
+    for service in of_the_hub() {
         for wire in service.wires {
             let own: Vec<&Listener> =
                 listeners.iter().filter(|l| l.scheme == wire.scheme).collect();

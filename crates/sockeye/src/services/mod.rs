@@ -7,13 +7,18 @@ use std::num::NonZeroU16;
 
 use sockeye_proto::address::Scheme;
 
+pub mod clock;
+pub mod echo;
 pub mod files;
+pub mod text;
 
 /// A service's row.
 #[derive(Debug)]
 pub struct Service {
     /// Its name, in one word.
     pub name: &'static str,
+    /// Whether `sockeye up` starts it; the others are started by `sockeye serve`.
+    pub in_hub: bool,
     /// Its wires.
     pub wires: &'static [Wire],
 }
@@ -58,7 +63,21 @@ impl Wire {
 }
 
 /// All services.
-pub const SERVICES: &[Service] = &[files::SERVICE];
+pub const SERVICES: &[Service] = &[files::SERVICE, echo::SERVICE, clock::SERVICE];
+
+impl Service {
+    /// Where a wire of it listens unless told otherwise.
+    pub fn default_port(&self, scheme: Scheme) -> u16 {
+        const BASE: NonZeroU16 = NonZeroU16::new(7000).expect("it is not 0");
+        let wire = self.wires.iter().find(|wire| wire.scheme == scheme);
+        wire.map_or(0, |wire| wire.port.number(8080, BASE))
+    }
+}
+
+/// The services that the hub starts.
+pub fn of_the_hub() -> impl Iterator<Item = &'static Service> {
+    SERVICES.iter().filter(|service| service.in_hub)
+}
 
 #[cfg(test)]
 mod tests {
@@ -96,8 +115,11 @@ mod tests {
 
     #[test]
     fn no_two_wires_share_a_default_port() {
-        let mut ports: Vec<u16> =
-            SERVICES.iter().flat_map(|s| s.wires).map(|w| w.port.number(8080, BASE)).collect();
+        let mut ports: Vec<(bool, u16)> = SERVICES
+            .iter()
+            .flat_map(|s| s.wires)
+            .map(|w| (w.scheme == Scheme::Udp, w.port.number(8080, BASE)))
+            .collect();
         let all = ports.len();
         ports.sort_unstable();
         ports.dedup();

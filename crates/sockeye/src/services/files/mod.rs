@@ -16,6 +16,7 @@ pub mod serve;
 /// The row in the registry.
 pub const SERVICE: Service = Service {
     name: "files",
+    in_hub: true,
     wires: &[
         Wire {
             scheme: Scheme::Http,

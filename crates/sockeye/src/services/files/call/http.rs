@@ -60,11 +60,14 @@ pub async fn fetch(
     progress: &ProgressBar,
 ) -> Result<Fetched, Failure> {
     let resumed_from = sink.written();
-    let mut validator = sink.note().map(|note| note.validator.clone());
+    let mut known = Known {
+        validator: sink.note().map(|note| note.validator.clone()),
+        total: sink.note().and_then(|note| note.total),
+    };
     let (mut failures, mut has_begun_again) = (0, false);
     loop {
         let before = sink.written();
-        let round = one_round(url, version, sink, progress, &mut validator).await?;
+        let round = one_round(url, version, sink, progress, &mut known).await?;
         match round {
             Round::Whole => {
                 let resumed_from = if has_begun_again { 0 } else { resumed_from };
@@ -75,12 +78,12 @@ pub async fn fetch(
             }
             Round::Stale => {
                 has_begun_again = true;
-                validator = None;
+                known = Known::default();
                 sink.restart()?;
             }
             Round::Broken(why) => {
                 failures = if sink.written() > before { 0 } else { failures + 1 };
-                if validator.is_none() || failures > RETRIES_MAX {
+                if known.validator.is_none() || failures > RETRIES_MAX {
                     return Err(Failure::Network(why));
                 }
                 tokio::time::sleep(RETRY_AFTER_FIRST * 2_u32.pow(failures)).await;
@@ -94,10 +97,10 @@ async fn one_round(
     version: IpVersion,
     sink: &mut Sink,
     progress: &ProgressBar,
-    validator: &mut Option<String>,
+    known: &mut Known,
 ) -> Result<Round, Failure> {
     let have = sink.written();
-    let range = validator.as_deref().filter(|_| have > 0).map(|validator| (have, validator));
+    let range = known.validator.as_deref().filter(|_| have > 0).map(|validator| (have, validator));
     let asked = match ask_following_redirects(url, version, range).await {
         Ok(response) => response,
         // The first request of a fetch fails at once; a later one is tried again.
@@ -105,16 +108,19 @@ async fn one_round(
         Err(failure) => return Err(failure),
     };
     let fields = asked.headers();
+    if asked.status().is_success() && is_encoded(fields) {
+        return Err(Failure::Corrupt(format!("{url} comes in an encoding that nobody asked for")));
+    }
     let total = match asked.status() {
         StatusCode::PARTIAL_CONTENT if range.is_some() => {
             let Some(part) = field(fields, header::CONTENT_RANGE).and_then(parse_content_range)
             else {
                 return Ok(Round::Stale);
             };
-            if part.range.start != have {
+            if part.range.start != have || !known.is_of_this(fields, part.length) {
                 return Ok(Round::Stale);
             }
-            part.length
+            part.length.or(known.total)
         }
         StatusCode::PARTIAL_CONTENT => {
             return Err(Failure::Corrupt(format!("{url} sent a part that nobody asked for")));
@@ -125,9 +131,11 @@ async fn one_round(
                 // It is another state of the file, or a server without ranges.
                 sink.restart()?;
             }
-            *validator = validator_of(fields);
-            sink.take_note(note(url, validator.as_ref()))?;
-            field(fields, header::CONTENT_LENGTH).and_then(|length| length.parse().ok())
+            let length =
+                field(fields, header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
+            *known = Known { validator: validator_of(fields), total: length };
+            sink.take_note(known.note(url))?;
+            length
         }
         status => return Err(said_no(url, status, asked).await),
     };
@@ -306,8 +314,36 @@ fn validator_of(fields: &HeaderMap) -> Option<String> {
     .map(str::to_owned)
 }
 
-fn note(url: &Address, validator: Option<&String>) -> Option<Note> {
-    validator.map(|validator| Note { url: url.to_string(), validator: validator.clone() })
+/// Whether the bytes are not those of the file itself.
+fn is_encoded(fields: &HeaderMap) -> bool {
+    let encoding = field(fields, header::CONTENT_ENCODING).unwrap_or_default().trim();
+    let transfer = field(fields, header::TRANSFER_ENCODING).unwrap_or_default().trim();
+    let is_plain = |text: &str, plain: &str| text.is_empty() || text.eq_ignore_ascii_case(plain);
+    !is_plain(encoding, "identity") || !is_plain(transfer, "chunked")
+}
+
+/// What is known of the file that the standing bytes are part of.
+#[derive(Debug, Default)]
+struct Known {
+    validator: Option<String>,
+    total: Option<u64>,
+}
+
+impl Known {
+    /// Whether a part with these fields is of the same state of the file: a tag or a length that
+    /// is told must be the same.
+    fn is_of_this(&self, fields: &HeaderMap, total: Option<u64>) -> bool {
+        let tag = field(fields, header::ETAG);
+        let had_tag = self.validator.as_deref().filter(|validator| validator.starts_with('"'));
+        let has_other_tag = matches!((tag, had_tag), (Some(tag), Some(had)) if tag != had);
+        let has_other_total = matches!((total, self.total), (Some(now), Some(had)) if now != had);
+        !has_other_tag && !has_other_total
+    }
+
+    fn note(&self, url: &Address) -> Option<Note> {
+        let validator = self.validator.clone()?;
+        Some(Note { url: url.to_string(), validator, total: self.total })
+    }
 }
 
 async fn said_no(url: &Address, status: StatusCode, mut response: Response<Incoming>) -> Failure {
@@ -353,6 +389,18 @@ mod tests {
         assert_eq!(to("../../.."), "http://h:1/");
         assert_eq!(to("http://other/x#y"), "http://other/x");
         assert!(redirected(&from, "gopher://x/").is_err());
+    }
+
+    #[test]
+    fn a_part_with_another_tag_or_length_is_of_another_state() {
+        let known = Known { validator: Some("\"a\"".into()), total: Some(10) };
+        let tagged = |tag: &str| -> HeaderMap {
+            [(header::ETAG, tag.parse().unwrap())].into_iter().collect()
+        };
+        assert!(known.is_of_this(&tagged("\"a\""), Some(10)));
+        assert!(known.is_of_this(&HeaderMap::new(), None));
+        assert!(!known.is_of_this(&tagged("\"b\""), Some(10)));
+        assert!(!known.is_of_this(&tagged("\"a\""), Some(9)));
     }
 
     #[test]

@@ -60,7 +60,8 @@ pub fn get(arguments: cli::Get) -> Result<(), Failure> {
             fetched = async {
                 match arguments.url.scheme {
                     Scheme::Http => http::fetch(&arguments.url, version, &mut sink, &progress).await,
-                    Scheme::Tcp => raw::fetch(&arguments.url, version, &mut sink, &progress).await,
+                    // get takes no udp:// yet: its parser knows http and tcp alone.
+                    Scheme::Tcp | Scheme::Udp => raw::fetch(&arguments.url, version, &mut sink, &progress).await,
                 }
             } => fetched,
             _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted("interrupted".into())),
@@ -97,7 +98,7 @@ fn say_done(arguments: &cli::Get, fetched: &Fetched, took: Duration) {
     };
     let unsure = match arguments.url.scheme {
         Scheme::Http => "",
-        Scheme::Tcp => " (this wire cannot say whether that is all of it)",
+        Scheme::Tcp | Scheme::Udp => " (this wire cannot say whether that is all of it)",
     };
     let name = shown_name(&arguments.url);
     // If stderr is closed there is nobody to tell.
@@ -122,7 +123,9 @@ fn progress(arguments: &cli::Get) -> ProgressBar {
              {eta} {msg}"
         }
         // The wire does not say how much will come.
-        Scheme::Tcp => "{prefix} {spinner} {decimal_bytes} {decimal_bytes_per_sec} {msg}",
+        Scheme::Tcp | Scheme::Udp => {
+            "{prefix} {spinner} {decimal_bytes} {decimal_bytes_per_sec} {msg}"
+        }
     });
     let bar = ProgressBar::no_length();
     let name = shown_name(&arguments.url);

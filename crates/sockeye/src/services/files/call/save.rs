@@ -51,6 +51,9 @@ pub struct Note {
     pub url: String,
     /// A strong entity tag or a date: what If-Range is given.
     pub validator: String,
+    /// The whole file's length, if it was told.
+    #[serde(default)]
+    pub total: Option<u64>,
 }
 
 /// The open end.
@@ -99,6 +102,9 @@ pub fn target(arguments: &cli::Get) -> Result<Target, Failure> {
     };
     let path = match &arguments.output {
         Some(output) if output == "-" => return Ok(Target::Stdout),
+        Some(output) if output.is_empty() => {
+            return Err(Failure::Usage("-o wants a file's name, or - for standard output".into()));
+        }
         Some(output) if Path::new(output).is_dir() => Path::new(output).join(from_url()?),
         Some(output) => PathBuf::from(output),
         None => PathBuf::from(from_url()?),
@@ -215,7 +221,8 @@ impl Sink {
     /// The fetch failed. What can be taken up later stays, and the failure says so; the rest goes.
     pub fn abandon(self, failure: Failure) -> Failure {
         let Self::Part(part) = self else { return failure };
-        let can_go_on = part.note.is_some() && part.written > 0;
+        let is_spoiled = matches!(failure, Failure::Corrupt(_));
+        let can_go_on = part.note.is_some() && part.written > 0 && !is_spoiled;
         if !can_go_on {
             // What cannot be removed is only in the way of the next get, which says so.
             let _ = std::fs::remove_file(&part.place);
@@ -279,6 +286,11 @@ impl Part {
             Err(Errno::WOULDBLOCK) => return Err(OpenPartError::Locked),
             Err(error) => return Err(io::Error::from(error).into()),
             Ok(()) => {}
+        }
+        if rustix::fs::fstat(&file).map_err(io::Error::from)?.st_nlink > 1 {
+            // Somebody laid a second name for another file here.
+            let text = "the part's name is a hard link to another file; remove it";
+            return Err(io::Error::other(text).into());
         }
         let note = read_note(&note_place).filter(|note| note.url == url.to_string());
         if note.is_none() {
@@ -352,7 +364,11 @@ fn cannot_write(path: &Path, error: &io::Error) -> Failure {
         io::ErrorKind::PermissionDenied | io::ErrorKind::NotFound => "; write elsewhere with -o",
         _ => "",
     };
-    Failure::Usage(format!("cannot write {}: {error}{hint}", path.display()))
+    let text = format!("cannot write {}: {error}{hint}", path.display());
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Failure::Ours(text),
+        _ => Failure::Usage(text),
+    }
 }
 
 #[cfg(test)]
@@ -369,7 +385,7 @@ mod tests {
     }
 
     fn note(url_text: &str) -> Note {
-        Note { url: url(url_text).to_string(), validator: "\"v\"".into() }
+        Note { url: url(url_text).to_string(), validator: "\"v\"".into(), total: Some(5) }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use sockeye_engine::drive::{Bounds, Driver, tasks};
 use sockeye_engine::listen::{Bound, IpVersion, bind_tcp};
 use sockeye_proto::address::{Address, Scheme};
 
@@ -12,6 +13,7 @@ use crate::cli;
 use crate::exit::Failure;
 use crate::hub::site::{self, Site};
 use crate::hub::table::reachable;
+use crate::services::files::serve::raw::RawService;
 use crate::services::files::serve::share::Share;
 use crate::serving::{self, Server, announce};
 
@@ -35,7 +37,7 @@ pub struct Listener {
 pub fn bind(address: &Address, version: IpVersion) -> Result<Vec<Listener>, Failure> {
     let default = match address.scheme {
         Scheme::Http => 8080,
-        Scheme::Tcp => 7008,
+        Scheme::Tcp | Scheme::Udp => 7008,
     };
     let bound = bind_tcp(&address.host, address.port.unwrap_or(default), version)
         .map_err(|e| Failure::Network(format!("{e}")))?;
@@ -64,7 +66,7 @@ pub fn alone(arguments: cli::ServeFiles) -> Result<(), Failure> {
         listeners.extend(bound);
     }
     let server = Server::new(arguments.server)?;
-    serving::run(&server, || async {
+    serving::run(&server, Driver::Tasks, || async {
         for listener in &listeners {
             announce(listener.scheme, listener.bound.address)?;
             let address = listener.bound.address;
@@ -84,14 +86,16 @@ pub fn start(server: &Server, share: &Arc<Share>, listeners: Vec<Listener>) {
     let door = server.door();
     let site = Site::new(server, share, &door, &listeners);
     let http = site::service(server, &door, site);
-    let raw = raw::service(server, &door, share);
+    let raw =
+        Arc::new(RawService { share: Arc::clone(share), books: server.books(&door, "files tcp") });
+    let bounds = Bounds { idle: server.idle(), door: door.clone() };
     for Listener { scheme, bound } in listeners {
         match scheme {
             Scheme::Http => {
                 tokio::spawn(sockeye_engine::http::server::serve(bound, Arc::clone(&http)));
             }
-            Scheme::Tcp => {
-                tokio::spawn(raw::serve(bound, Arc::clone(&raw)));
+            Scheme::Tcp | Scheme::Udp => {
+                tokio::spawn(tasks::serve(bound, Arc::clone(&raw), bounds.clone()));
             }
         }
     }

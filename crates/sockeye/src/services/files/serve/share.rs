@@ -44,12 +44,20 @@ impl Share {
         &self.folder
     }
 
+    /// Opens what a path leads to, waiting for the disk: for threads on which that is allowed.
+    pub fn look_up_waiting(&self, path: &SharePath) -> Result<Opened, OpenError> {
+        self.check_hidden(path)?;
+        self.folder.look_up(path, Blocking::Allowed)
+    }
+
+    fn check_hidden(&self, path: &SharePath) -> Result<(), OpenError> {
+        if path.is_hidden() && !self.shows_hidden { Err(OpenError::NotFound) } else { Ok(()) }
+    }
+
     /// Opens what a path leads to: from the kernel's caches if that is possible, else on the
     /// blocking pool. A hidden name is as good as not there.
     pub async fn look_up(&self, path: &SharePath) -> Result<Opened, OpenError> {
-        if path.is_hidden() && !self.shows_hidden {
-            return Err(OpenError::NotFound);
-        }
+        self.check_hidden(path)?;
         match self.folder.look_up(path, Blocking::Never) {
             Err(OpenError::WouldBlock) => {
                 let (folder, path) = (Arc::clone(&self.folder), path.clone());

@@ -1,0 +1,98 @@
+//! **clock**: the date or the time for who asks (`SEND_DATE`, `SEND_TIME`), over TCP and UDP.
+
+use std::sync::Arc;
+
+use jiff::Zoned;
+use jiff::tz::TimeZone;
+use sockeye_proto::address::Scheme;
+use sockeye_proto::clock::{CivilTime, Clock, WhatTime};
+use sockeye_proto::datagram::responder::Responder;
+use sockeye_proto::text::{Direction, Reply, Speaker};
+
+use super::text::{Listeners, Replies, Served, Talks};
+use super::{DefaultPort, Service, Wire};
+use crate::cli;
+use crate::exit::Failure;
+use crate::serving::{self, Server};
+
+/// The row in the registry.
+pub const SERVICE: Service = Service {
+    name: "clock",
+    in_hub: false,
+    wires: &[
+        Wire {
+            scheme: Scheme::Tcp,
+            port: DefaultPort::AboveBase(2),
+            about: "SEND_DATE or SEND_TIME in, the date or the time out",
+            try_it: "echo SEND_TIME | nc -N HOST PORT",
+        },
+        Wire {
+            scheme: Scheme::Udp,
+            port: DefaultPort::AboveBase(2),
+            about: "the same in datagrams",
+            try_it: "echo SEND_TIME | nc -u -w1 HOST PORT",
+        },
+    ],
+};
+
+/// The clock in a zone.
+#[derive(Clone, Debug)]
+struct ZoneClock {
+    clock: Clock,
+    zone: TimeZone,
+}
+
+impl Speaker for ZoneClock {
+    type Question = WhatTime;
+    type Answer = CivilTime;
+
+    fn hear(&mut self, message: &str) -> Reply<WhatTime> {
+        self.clock.hear(message)
+    }
+
+    fn learn(&mut self, now: CivilTime) -> Reply<WhatTime> {
+        self.clock.learn(now)
+    }
+
+    fn meaning(message: &str, direction: Direction) -> String {
+        Clock::meaning(message, direction)
+    }
+}
+
+impl Served for ZoneClock {
+    fn answer(&self, WhatTime: WhatTime) -> CivilTime {
+        let now = Zoned::now().with_time_zone(self.zone.clone());
+        CivilTime {
+            year: now.year(),
+            month: now.month().unsigned_abs(),
+            day: now.day().unsigned_abs(),
+            hour: now.hour().unsigned_abs(),
+            minute: now.minute().unsigned_abs(),
+            second: now.second().unsigned_abs(),
+        }
+    }
+}
+
+/// `sockeye serve clock`.
+pub fn serve(arguments: cli::ServeClock) -> Result<(), Failure> {
+    let text = arguments.text;
+    let port = SERVICE.default_port(Scheme::Tcp);
+    let listeners = Listeners::bind(&text.on, port, &text.server.ip)?;
+    let server = Server::new(text.server)?;
+    serving::run(&server, text.driver.into(), || async {
+        listeners.announce()?;
+        let zone = if arguments.utc { TimeZone::UTC } else { TimeZone::system() };
+        let prototype = ZoneClock { clock: Clock::default(), zone };
+        let door = server.door();
+        let books = server.books(&door, "clock tcp");
+        let datagram_books = server.books(&door, "clock udp");
+        let talks = Talks { prototype: prototype.clone(), books };
+        let replies = |guard| Replies {
+            responder: Responder::new(prototype.clone(), guard),
+            served: prototype.clone(),
+            books: Arc::clone(&datagram_books),
+            out: Vec::new(),
+        };
+        listeners.serve(&server, text.driver.into(), (talks, door), &text.plain, replies)
+    })
+}

@@ -1,0 +1,337 @@
+//! Serving a text service: a [`Speaker`] over TCP and UDP, on any driver.
+//!
+//! A service gives its speaker and how its questions are answered; here are the rest: the log's
+//! line for each request, the counters, the datagram's rules, and the three drivers.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use sockeye_engine::clock;
+use sockeye_engine::datagram::serve::{
+    DatagramPort, DatagramService, serve_as_task, serve_on_thread,
+};
+use sockeye_engine::datagram::socket::{Datagram, DatagramSocket, Outbox};
+use sockeye_engine::drive::{Bounds, Driver, StreamService, Work, Worker, single, tasks, threads};
+use sockeye_engine::http::exchange::Books;
+use sockeye_engine::listen::{Bound, Door, bind_tcp, bind_udp};
+use sockeye_engine::request_log::Record;
+use sockeye_proto::address::{Address, Scheme};
+use sockeye_proto::datagram::cookie::CookieKey;
+use sockeye_proto::datagram::guard::{Guard, GuardRules};
+use sockeye_proto::datagram::network::Network;
+use sockeye_proto::datagram::responder::{EchoResponder, Outcome, Responder};
+use sockeye_proto::machine::Fault;
+use sockeye_proto::text::dialogue::{Dialogue, Event};
+use sockeye_proto::text::framing::Framer;
+use sockeye_proto::text::{Direction, Speaker};
+
+use crate::cli;
+use crate::exit::Failure;
+use crate::serving::{Server, announce};
+
+/// A speaker that can be served, and how what it asks is answered: at once, without blocking.
+pub trait Served:
+    Speaker<Question: Send, Answer: Send + 'static> + Clone + Send + Sync + 'static
+{
+    /// Answers a question.
+    fn answer(&self, question: Self::Question) -> Self::Answer;
+}
+
+/// Sockets that are bound and not yet served.
+#[derive(Debug, Default)]
+pub struct Listeners {
+    streams: Vec<Bound>,
+    datagrams: Vec<DatagramSocket>,
+}
+
+impl Listeners {
+    /// Binds all addresses; one without a port takes the service's default. Without any, tcp and
+    /// udp at that port on this machine.
+    pub fn bind(on: &[Address], default_port: u16, ip: &cli::Ip) -> Result<Self, Failure> {
+        let mut listeners = Self::default();
+        let loopback =
+            |scheme| Address { scheme, host: "127.0.0.1".into(), port: None, path: String::new() };
+        let default = [loopback(Scheme::Tcp), loopback(Scheme::Udp)];
+        for address in if on.is_empty() { &default } else { on } {
+            let port = address.port.unwrap_or(default_port);
+            let failed =
+                |e| Failure::Network(format!("{e}; take another with --on, port 0 is any"));
+            match address.scheme {
+                Scheme::Udp => {
+                    let bound = bind_udp(&address.host, port, ip.version()).map_err(failed)?;
+                    listeners.datagrams.extend(bound);
+                }
+                Scheme::Tcp | Scheme::Http => {
+                    let bound = bind_tcp(&address.host, port, ip.version()).map_err(failed)?;
+                    listeners.streams.extend(bound);
+                }
+            }
+        }
+        Ok(listeners)
+    }
+
+    /// Tells scripts where each of them is.
+    pub fn announce(&self) -> Result<(), Failure> {
+        for bound in &self.streams {
+            announce(Scheme::Tcp, bound.address)?;
+        }
+        for socket in &self.datagrams {
+            announce(Scheme::Udp, socket.local())?;
+        }
+        Ok(())
+    }
+
+    /// The rules for datagrams to one of these sockets, with a cookie key of its own.
+    fn guard(&self, plain: &[Network]) -> Result<Guard, Failure> {
+        let mut key = [0; 32];
+        rustix::rand::getrandom(&mut key, rustix::rand::GetRandomFlags::empty())
+            .map_err(|e| Failure::Ours(format!("the system gives no random bytes: {e}")))?;
+        let rules = GuardRules {
+            own_ports: self.datagrams.iter().map(|socket| socket.local().port()).collect(),
+            trusted: plain.to_vec(),
+            ..GuardRules::default()
+        };
+        Ok(Guard::new(rules, CookieKey::new(key)))
+    }
+
+    /// Serves on all of them.
+    pub fn serve<S, D>(
+        self,
+        server: &Server,
+        driver: Driver,
+        service: (S, Door),
+        plain: &[Network],
+        datagram: impl Fn(Guard) -> D,
+    ) -> Result<(), Failure>
+    where
+        S: StreamService,
+        D: DatagramService,
+    {
+        let (service, door) = service;
+        let bounds = Bounds { idle: server.idle(), door };
+        let service = Arc::new(service);
+        let guards: Vec<Guard> =
+            self.datagrams.iter().map(|_| self.guard(plain)).collect::<Result<_, _>>()?;
+        let sockets = self.datagrams.into_iter().zip(guards);
+        let ports: Vec<DatagramPort<D>> =
+            sockets.map(|(socket, guard)| DatagramPort::new(socket, datagram(guard))).collect();
+        match driver {
+            Driver::Tasks => {
+                for bound in self.streams {
+                    tokio::spawn(tasks::serve(bound, Arc::clone(&service), bounds.clone()));
+                }
+                for port in ports {
+                    tokio::spawn(serve_as_task(port, server.stop.clone()));
+                }
+            }
+            Driver::Threads => {
+                for bound in self.streams {
+                    let (service, bounds) = (Arc::clone(&service), bounds.clone());
+                    spawn("listener", move || threads::serve(bound, &service, &bounds))?;
+                }
+                for port in ports {
+                    let stop = server.stop.clone();
+                    spawn("datagrams", move || serve_on_thread(port, &stop))?;
+                }
+            }
+            Driver::Single => {
+                let ports = ports.into_iter().map(|port| Box::new(port) as _).collect();
+                spawn("event loop", move || single::serve(self.streams, ports, service, bounds))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn spawn(
+    name: &str,
+    work: impl FnOnce() -> std::io::Result<()> + Send + 'static,
+) -> Result<(), Failure> {
+    let thread = std::thread::Builder::new().name(name.into());
+    thread.spawn(work).map(drop).map_err(|e| Failure::Ours(format!("cannot start a thread: {e}")))
+}
+
+/// A speaker over streams.
+#[derive(Debug)]
+pub struct Talks<S> {
+    /// What each conversation begins with.
+    pub prototype: S,
+    /// Counters, log, activity.
+    pub books: Arc<Books>,
+}
+
+impl<S: Served> StreamService for Talks<S> {
+    type Machine = Dialogue<S>;
+    type Worker = Clerk<S>;
+
+    fn open(&self, peer: SocketAddr) -> (Dialogue<S>, Clerk<S>) {
+        let dialogue = Dialogue::new(self.prototype.clone(), Framer::default());
+        let (served, books) = (self.prototype.clone(), Arc::clone(&self.books));
+        (dialogue, Clerk { served, books, peer, heard: None })
+    }
+}
+
+/// Answers a conversation's questions and writes its lines.
+#[derive(Debug)]
+pub struct Clerk<S> {
+    served: S,
+    books: Arc<Books>,
+    peer: SocketAddr,
+    heard: Option<Heard>,
+}
+
+#[derive(Debug)]
+struct Heard {
+    at: SystemTime,
+    begun: Instant,
+    message: Vec<u8>,
+}
+
+impl<S: Served> Worker<Dialogue<S>> for Clerk<S> {
+    fn perform(&mut self, question: S::Question) -> Work<S::Answer> {
+        Work::Done(self.served.answer(question))
+    }
+
+    fn happened(&mut self, event: Event) {
+        match event {
+            Event::Message { direction: Direction::In, bytes } => {
+                self.books.activity.begun();
+                let (at, begun) = (SystemTime::now(), Instant::now());
+                self.heard = Some(Heard { at, begun, message: bytes });
+            }
+            Event::Message { direction: Direction::Out, bytes } => self.answered(&bytes),
+            Event::Foreign(protocol) => {
+                let (peer, wire) = (self.peer, self.books.wire);
+                self.books.log.say(format!("{peer} closed: it sent {protocol} to {wire}"));
+            }
+        }
+    }
+
+    fn finish(mut self, _fault: Fault) {
+        self.answered(b"");
+    }
+}
+
+impl<S> Clerk<S> {
+    fn answered(&mut self, answer: &[u8]) {
+        let Some(heard) = self.heard.take() else { return };
+        self.books.activity.ended();
+        note(&self.books, self.peer, heard.at, heard.begun.elapsed(), &heard.message, answer);
+    }
+}
+
+/// Counts a request and writes its line.
+pub fn note(
+    books: &Books,
+    peer: SocketAddr,
+    at: SystemTime,
+    took: Duration,
+    message: &[u8],
+    answer: &[u8],
+) {
+    let status = if sockeye_proto::text::client::is_refusal(&String::from_utf8_lossy(answer)) {
+        400
+    } else {
+        200
+    };
+    books.counters.answered(status, answer.len() as u64);
+    if books.log.is_on() {
+        books.log.record(Record {
+            at,
+            wire: books.wire,
+            peer,
+            asked: message.to_vec(),
+            protocol: None,
+            status,
+            sent_bytes: answer.len() as u64,
+            took,
+            note: Some(String::from_utf8_lossy(answer).into_owned()).filter(|n| !n.is_empty()),
+        });
+    }
+}
+
+/// A speaker over datagrams.
+#[derive(Debug)]
+pub struct Replies<S> {
+    /// The rules and the speaker.
+    pub responder: Responder<S>,
+    /// Answers its questions.
+    pub served: S,
+    /// Counters, log, activity.
+    pub books: Arc<Books>,
+    /// What is being answered; kept for its memory.
+    pub out: Vec<u8>,
+}
+
+impl<S: Served> DatagramService for Replies<S> {
+    fn answer(&mut self, datagram: &Datagram<'_>, outbox: &mut Outbox) {
+        let now = clock::now();
+        let mut outcome = self.responder.handle(now, datagram.from, datagram.bytes, &mut self.out);
+        loop {
+            match outcome {
+                Outcome::Ask(question, pending) => {
+                    let answer = self.served.answer(question);
+                    outcome = self.responder.answered(now, pending, answer, &mut self.out);
+                }
+                Outcome::Send => break,
+                Outcome::Nothing => return,
+                Outcome::Dropped(_) => return self.books.counters.dropped.add(1),
+            }
+        }
+        self.books.activity.touch();
+        let (at, message) = (SystemTime::now(), datagram.bytes.trim_ascii_end());
+        if self.books.log.is_on() {
+            note(&self.books, datagram.from, at, Duration::ZERO, message, &self.out);
+        } else {
+            self.books.counters.answered(200, self.out.len() as u64);
+        }
+        outbox.push(datagram.reply_to(), |room| room.extend_from_slice(&self.out));
+    }
+
+    fn dropped(&mut self, count: u64) {
+        kernel_dropped(&self.books, count);
+    }
+}
+
+/// Echo over datagrams: the same bytes back.
+#[derive(Debug)]
+pub struct Echoes {
+    /// The rules.
+    pub responder: EchoResponder,
+    /// Counters, log, activity.
+    pub books: Arc<Books>,
+    /// What is being answered; kept for its memory.
+    pub out: Vec<u8>,
+}
+
+impl DatagramService for Echoes {
+    fn answer(&mut self, datagram: &Datagram<'_>, outbox: &mut Outbox) {
+        match self.responder.handle(clock::now(), datagram.from, datagram.bytes, &mut self.out) {
+            Outcome::Send => {}
+            Outcome::Nothing => return,
+            Outcome::Dropped(_) => return self.books.counters.dropped.add(1),
+            Outcome::Ask(never, _) => match never {},
+        }
+        self.books.activity.touch();
+        let bytes = datagram.bytes;
+        if self.books.log.is_on() {
+            note(&self.books, datagram.from, SystemTime::now(), Duration::ZERO, bytes, bytes);
+        } else {
+            self.books.counters.answered(200, bytes.len() as u64);
+        }
+        outbox.push(datagram.reply_to(), |room| room.extend_from_slice(&self.out));
+    }
+
+    fn dropped(&mut self, count: u64) {
+        kernel_dropped(&self.books, count);
+    }
+}
+
+fn kernel_dropped(books: &Books, count: u64) {
+    books.counters.kernel_dropped.add(count);
+    let (wire, so_far) = (books.wire, books.counters.kernel_dropped.get());
+    books.log.say(format!(
+        "{wire}: the kernel dropped {count} datagrams for want of buffer, {so_far} so far"
+    ));
+}
