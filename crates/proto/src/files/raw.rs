@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::http::target::SharePath;
 use crate::limits::{HEAD_DEADLINE, MESSAGE_MAX_BYTES, PAUSE, PAUSE_TYPING};
 use crate::machine::{Fault, Input, Machine, Output, Tick, Ticket};
+use crate::text::framing::{foreign_opening, is_http_request};
 
 /// What a caller is told about a name that leads to no file. The beginner's clients compare with
 /// exactly this text.
@@ -136,7 +137,7 @@ impl Server {
         let name = std::mem::take(&mut self.heard);
         let shown = name[..name.len().min(Self::NAME_SHOWN_MAX_BYTES)].to_vec();
         self.outputs.push_back(Output::Happened(Event::Asked(shown)));
-        if looks_like_http(&name) {
+        if is_http_request(&name) {
             self.outputs.push_back(Output::Happened(Event::ForeignProtocol("an HTTP request")));
             return self.close(Fault::Peer);
         }
@@ -217,27 +218,6 @@ impl Machine for Server {
             State::Sending | State::Closed => Output::Wait(None),
         })
     }
-}
-
-/// What gives away another protocol before its first line is complete.
-fn foreign_opening(heard: &[u8]) -> Option<&'static str> {
-    match heard {
-        [0x16, 0x03, ..] => Some("a TLS hello"),
-        [0xFE, ..] => Some("a native wire, which this service does not have yet"),
-        _ => None,
-    }
-}
-
-/// `METHOD target HTTP/1.x`: a browser that was given the wrong port.
-fn looks_like_http(line: &[u8]) -> bool {
-    let line = line.split(|&b| b == b'\r' || b == b'\n').next().unwrap_or_default();
-    let mut words = line.split(|&b| b == b' ');
-    let method = words.next().unwrap_or_default();
-    let version = words.next_back().unwrap_or_default();
-    !method.is_empty()
-        && method.iter().all(u8::is_ascii_uppercase)
-        && words.next().is_some()
-        && version.starts_with(b"HTTP/")
 }
 
 #[cfg(test)]
