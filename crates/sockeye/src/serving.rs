@@ -3,14 +3,14 @@
 
 use std::future::Future;
 use std::io::Write as _;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use sockeye_engine::activity::Activity;
 use sockeye_engine::drive::Driver;
 use sockeye_engine::gate::{ClientLimits, Gate};
 use sockeye_engine::http::exchange::Books;
-use sockeye_engine::listen::Door;
+use sockeye_engine::listen::{Door, own_address};
 use sockeye_engine::metrics::ServiceCounters;
 use sockeye_engine::request_log::RequestLog;
 use sockeye_engine::stop::{Signals, Stop};
@@ -131,6 +131,12 @@ where
 /// A URL of a bound address.
 pub fn url(scheme: Scheme, address: SocketAddr) -> String {
     format!("{}://{address}", scheme.as_str())
+}
+
+/// The address by which others reach a listener: for one on all addresses, the address of the
+/// interface that the network is on.
+pub fn reachable(ip: IpAddr) -> IpAddr {
+    if ip.is_unspecified() { own_address().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)) } else { ip }
 }
 
 /// Prints on stdout, where only data and addresses go.

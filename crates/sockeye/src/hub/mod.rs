@@ -18,7 +18,7 @@ use crate::serving::{self, Server, announce};
 pub mod api;
 pub mod page;
 pub mod site;
-pub(crate) mod table;
+mod table;
 
 /// `sockeye up`.
 pub fn up(arguments: cli::Up) -> Result<(), Failure> {

@@ -1,7 +1,7 @@
 //! What the person at the terminal sees at the start: what is where, and who may.
 
 use std::fmt::Write as _;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use sockeye_proto::address::Scheme;
 use sockeye_proto::printable::Printable;
@@ -10,7 +10,7 @@ use super::Moved;
 use crate::services::files::serve::Listener;
 use crate::services::files::serve::share::Share;
 use crate::services::{Service, Wire, of_the_hub};
-use crate::serving::url;
+use crate::serving::{reachable, url};
 
 /// The start-up table.
 pub(super) fn table(share: &Share, listeners: &[Listener], moved: &[Moved]) -> String {
@@ -84,16 +84,6 @@ fn wire_rows(service: &Service, wire: &Wire, listeners: &[&Listener]) -> Vec<[St
         ]);
     }
     rows
-}
-
-/// The address by which others reach a listener: for one on all addresses, the address of the
-/// interface that the network is on.
-pub(crate) fn reachable(ip: IpAddr) -> IpAddr {
-    if ip.is_unspecified() {
-        sockeye_engine::listen::own_address().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
-    } else {
-        ip
-    }
 }
 
 /// An address as it stands in a URL, or as netcat takes it.

@@ -12,10 +12,9 @@ use sockeye_proto::address::{Address, Scheme};
 use crate::cli;
 use crate::exit::Failure;
 use crate::hub::site::{self, Site};
-use crate::hub::table::reachable;
 use crate::services::files::serve::raw::RawService;
 use crate::services::files::serve::share::Share;
-use crate::serving::{self, Server, announce};
+use crate::serving::{self, Server, announce, reachable};
 
 pub mod file;
 pub mod folder;
