@@ -49,8 +49,8 @@ pub enum Verb {
 /// `sockeye up`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  sockeye up                     share the current folder at http://127.0.0.1:8080/\n \
-                        sockeye up . --on files=http://[::]:8080   let the whole network read it\n  \
+    after_help = "Examples:\n  sockeye up                     share the current folder at http://127.0.0.1:8080/\n  \
+                        sockeye up . --on files=http://0.0.0.0:8080   let the whole network read it\n  \
                         sockeye up ~/Photos --port 9000\n  \
                         sockeye up . --without files.tcp    only the page, no raw TCP wire"
 )]
@@ -170,7 +170,7 @@ impl From<DriverName> for Driver {
 /// `sockeye serve files`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  sockeye serve files ~/Photos --on http://127.0.0.1:8080\n  \
-                        sockeye serve files . --on http://[::]:8080 --on tcp://0.0.0.0:7008\n\n\
+                        sockeye serve files . --on http://0.0.0.0:8080 --on tcp://0.0.0.0:7008\n\n\
                         An address other than loopback lets everybody in who can reach it.")]
 pub struct ServeFiles {
     /// The folder to serve.

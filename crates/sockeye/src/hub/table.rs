@@ -49,7 +49,7 @@ pub(super) fn table(share: &Share, listeners: &[Listener], moved: &[Moved]) -> S
         let _ = writeln!(text, "  Port {wanted} is taken{by}; {wire} moved to a free one.");
     }
     if listeners.iter().all(|listener| listener.bound.address.ip().is_loopback()) {
-        text.push_str("  Others get in with: --on files=http://[::]:8080\n");
+        text.push_str("  Others get in with: --on files=http://0.0.0.0:8080\n");
     }
     text.push_str("  Ctrl-C ends it.\n\n");
     text
