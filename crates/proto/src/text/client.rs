@@ -234,8 +234,9 @@ impl Client {
             self.fail();
             return false;
         }
-        // What began before our last word is the answer to one before it.
-        self.is_answered |= self.last_said.is_none_or(|last| self.first_byte >= last);
+        // What began before our last word, or in the read that let us say it, is the answer to one
+        // before it.
+        self.is_answered |= self.last_said.is_none_or(|last| self.first_byte > last);
         self.outputs.push_back(Output::Happened(Event::Heard(message)));
         true
     }
