@@ -22,6 +22,7 @@ use sockeye_proto::datagram::guard::{Guard, GuardRules};
 use sockeye_proto::datagram::network::Network;
 use sockeye_proto::datagram::responder::{EchoResponder, Outcome, Responder};
 use sockeye_proto::machine::Fault;
+use sockeye_proto::text::client::is_refusal;
 use sockeye_proto::text::dialogue::{Dialogue, Event};
 use sockeye_proto::text::framing::Framer;
 use sockeye_proto::text::{Direction, Speaker};
@@ -217,7 +218,8 @@ impl<S> Clerk<S> {
     fn answered(&mut self, answer: &[u8]) {
         let Some(heard) = self.heard.take() else { return };
         self.books.activity.ended();
-        note(&self.books, self.peer, heard.at, heard.begun.elapsed(), &heard.message, answer);
+        let when = (heard.at, heard.begun.elapsed());
+        note(&self.books, self.peer, when, status_of(answer), &heard.message, answer);
     }
 }
 
@@ -225,16 +227,11 @@ impl<S> Clerk<S> {
 pub fn note(
     books: &Books,
     peer: SocketAddr,
-    at: SystemTime,
-    took: Duration,
+    (at, took): (SystemTime, Duration),
+    status: u16,
     message: &[u8],
     answer: &[u8],
 ) {
-    let status = if sockeye_proto::text::client::is_refusal(&String::from_utf8_lossy(answer)) {
-        400
-    } else {
-        200
-    };
     books.counters.answered(status, answer.len() as u64);
     if books.log.is_on() {
         books.log.record(Record {
@@ -249,6 +246,16 @@ pub fn note(
             note: Some(String::from_utf8_lossy(answer).into_owned()).filter(|n| !n.is_empty()),
         });
     }
+}
+
+/// When something was that took no time worth telling.
+pub fn at_once() -> (SystemTime, Duration) {
+    (SystemTime::now(), Duration::ZERO)
+}
+
+/// What an answer in words comes to in HTTP's terms, for the counters and the log.
+fn status_of(answer: &[u8]) -> u16 {
+    if is_refusal(&String::from_utf8_lossy(answer)) { 400 } else { 200 }
 }
 
 /// A speaker over datagrams.
@@ -280,12 +287,8 @@ impl<S: Served> DatagramService for Replies<S> {
             }
         }
         self.books.activity.touch();
-        let (at, message) = (SystemTime::now(), datagram.bytes.trim_ascii_end());
-        if self.books.log.is_on() {
-            note(&self.books, datagram.from, at, Duration::ZERO, message, &self.out);
-        } else {
-            self.books.counters.answered(200, self.out.len() as u64);
-        }
+        let (when, message) = (at_once(), datagram.bytes.trim_ascii_end());
+        note(&self.books, datagram.from, when, status_of(&self.out), message, &self.out);
         outbox.push(datagram.reply_to(), |room| room.extend_from_slice(&self.out));
     }
 
@@ -315,11 +318,7 @@ impl DatagramService for Echoes {
         }
         self.books.activity.touch();
         let bytes = datagram.bytes;
-        if self.books.log.is_on() {
-            note(&self.books, datagram.from, SystemTime::now(), Duration::ZERO, bytes, bytes);
-        } else {
-            self.books.counters.answered(200, bytes.len() as u64);
-        }
+        note(&self.books, datagram.from, at_once(), 200, bytes, bytes);
         outbox.push(datagram.reply_to(), |room| room.extend_from_slice(&self.out));
     }
 
