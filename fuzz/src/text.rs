@@ -124,7 +124,7 @@ impl Watched {
     fn step(&mut self, what: u8, bytes: &[u8]) {
         match what {
             0..=1 => {
-                let said = self.client.say(self.now, &String::from_utf8_lossy(bytes));
+                let said = self.client.say(self.now, bytes);
                 assert!(!(self.is_closed && said.is_ok()), "nothing is said after the end");
             }
             2..=3 => self.client.handle(self.now, Input::Bytes(bytes)),
@@ -140,6 +140,7 @@ impl Watched {
             match self.client.poll() {
                 Output::Transmit(bytes) => self.transmit(&bytes),
                 Output::Happened(Event::Heard(message)) => {
+                    let message = message.text();
                     assert!(message.len() <= MESSAGE_MAX_BYTES && !message.contains(&b'\n'));
                     self.is_answered = true;
                 }

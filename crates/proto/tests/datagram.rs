@@ -193,7 +193,7 @@ proptest! {
                 _ => {}
             }
         }
-        prop_assert_eq!(answer.map(|heard| heard.len()), Some(usize::from(bytes)));
+        prop_assert_eq!(answer.map(|heard| heard.text().len()), Some(usize::from(bytes)));
     }
 }
 

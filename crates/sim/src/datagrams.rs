@@ -100,7 +100,8 @@ impl<F: FnMut(Tick, SocketAddr, &[u8]) -> Vec<Sent>> Endpoint for Responds<F> {
 /// network.place(here, &mut client);
 /// network.place(there, &mut server);
 /// network.run_until(Tick::from_ns(u64::MAX), &mut Trace::default());
-/// assert_eq!(client.events().last(), Some(&Event::Heard(b"pong".to_vec())));
+/// let Some(Event::Heard(answer)) = client.events().last() else { panic!("it is answered") };
+/// assert_eq!(answer.text(), b"pong");
 /// ```
 #[derive(Debug)]
 pub struct Calling<M: Machine> {

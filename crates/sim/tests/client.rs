@@ -43,7 +43,7 @@ impl Person {
 
     fn speak(&mut self, now: Tick) {
         while let Some((_, message)) = self.to_say.pop_front_if(|(at, _)| *at <= now) {
-            self.client.say(now, message).expect("a few short messages can be said");
+            self.client.say(now, message.as_bytes()).expect("a few short messages can be said");
         }
         if self.finish_at.take_if(|at| *at <= now).is_some() {
             self.client.finish(now);
@@ -108,7 +108,7 @@ fn heard_holds(seed: &mut Seed, trace: &mut Trace) -> Verdict {
     };
     let expected: Vec<&str> = requests.iter().map(answer).collect();
     let heard = |event: &Event| match event {
-        Event::Heard(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+        Event::Heard(bytes) => Some(String::from_utf8_lossy(bytes.text()).into_owned()),
         _ => None,
     };
     let heard: Vec<String> = run.events.iter().filter_map(heard).collect();

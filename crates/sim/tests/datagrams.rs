@@ -106,7 +106,7 @@ fn clock_holds(seed: &mut Seed, trace: &mut Trace) -> Verdict {
             _ => b"Error in request format",
         };
         match client.events().last() {
-            Some(Event::Heard(bytes)) if bytes == expected => {}
+            Some(Event::Heard(answer)) if answer.text() == expected => {}
             Some(Event::Unanswered) if sent.arrived == 0 => {}
             last => return Err(format!("{asked:?} came to {last:?}")),
         }

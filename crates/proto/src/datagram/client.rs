@@ -14,16 +14,17 @@ use super::LineEnd;
 use super::cookie::Cookie;
 use crate::limits::{COOKIES_FOLLOWED_MAX, GIVE_UP_AFTER, RESEND_AFTER};
 use crate::machine::{Fault, Input, Machine, Output, Tick};
+use crate::text::spoken::{Ending, Spoken};
 
 /// What a request reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// The request was sent, in these bytes.
-    Said(Vec<u8>),
+    Said(Spoken),
     /// The server wants the address proven; the request is said again.
     CookieAsked,
-    /// The answer, without its line end. The conversation is complete.
-    Heard(Vec<u8>),
+    /// The answer. The conversation is complete.
+    Heard(Spoken),
     /// The server asks for a cookie whatever is sent.
     NeverProven,
     /// Nothing was heard in time.
@@ -42,7 +43,8 @@ pub enum Event {
 /// # while !matches!(client.poll(), Output::Wait(_)) {}
 /// // What else it says is done, until it says wait. Then an answer comes:
 /// client.handle(Tick::START, Input::Bytes(b"2026-11-20\n"));
-/// assert_eq!(client.poll(), Output::Happened(Event::Heard(b"2026-11-20".to_vec())));
+/// let Output::Happened(Event::Heard(answer)) = client.poll() else { panic!("it is the answer") };
+/// assert_eq!(answer.text(), b"2026-11-20");
 /// assert_eq!(client.poll(), Output::Close(Fault::Nobody));
 /// ```
 #[derive(Debug)]
@@ -87,16 +89,21 @@ impl Client {
             datagram.extend_from_slice(line_end.as_bytes());
         }
         self.outputs.push_back(Output::Transmit(datagram.clone()));
-        self.outputs.push_back(Output::Happened(Event::Said(datagram)));
+        let (text, line_end) = LineEnd::split(&datagram);
+        let said = Spoken::new(text.to_vec(), Ending::Datagram(line_end));
+        self.outputs.push_back(Output::Happened(Event::Said(said)));
         let patience = RESEND_AFTER.get(self.resent).copied().unwrap_or(GIVE_UP_AFTER);
         self.state = State::Waiting(now + patience);
     }
 
     fn hear(&mut self, now: Tick, datagram: &[u8]) {
-        let (text, _) = LineEnd::split(datagram);
+        let (text, line_end) = LineEnd::split(datagram);
         // A POST is never searched for a cookie: none would help it, but become a note itself.
         match Cookie::read_demand(text).filter(|_| !self.request.starts_with(b"POST")) {
-            None => self.close(Event::Heard(text.to_vec()), Fault::Nobody),
+            None => {
+                let heard = Spoken::new(text.to_vec(), Ending::Datagram(line_end));
+                self.close(Event::Heard(heard), Fault::Nobody);
+            }
             // The answer to a datagram that was sent twice.
             Some(cookie) if self.cookie == Some(cookie) => {}
             Some(_) if self.cookies_followed == COOKIES_FOLLOWED_MAX => {
@@ -187,6 +194,10 @@ mod tests {
         }
     }
 
+    fn heard(text: &[u8], line_end: LineEnd) -> Event {
+        Event::Heard(Spoken::new(text.to_vec(), Ending::Datagram(line_end)))
+    }
+
     #[test]
     fn a_request_is_sent_again_after_1_2_and_4_seconds_and_then_given_up() {
         let mut client = client("GET");
@@ -215,7 +226,7 @@ mod tests {
         let mut client = client("GET");
         drain(&mut client);
         client.handle(at(5), Input::Bytes(b"END\r\n"));
-        let heard = Some(Event::Heard(b"END".to_vec()));
+        let heard = Some(heard(b"END", LineEnd::CrLf));
         assert_eq!(drain(&mut client), (vec![], heard, Some(Fault::Nobody), None));
         client.handle(at(6), Input::Bytes(b"END"));
         client.handle(at(2000), Input::Time);
@@ -227,7 +238,7 @@ mod tests {
         let mut client = client("GET");
         drain(&mut client);
         client.handle(at(5), Input::Bytes(b""));
-        assert_eq!(drain(&mut client).1, Some(Event::Heard(Vec::new())));
+        assert_eq!(drain(&mut client).1, Some(heard(b"", LineEnd::None)));
     }
 
     #[test]
@@ -275,12 +286,12 @@ mod tests {
         for answer in [&b"COOKIE"[..], b"COOKIE jar", b"cookie AAAAAAAAAAAAAAAAAAAAAA"] {
             let mut client = client("GET");
             client.handle(at(5), Input::Bytes(answer));
-            assert_eq!(drain(&mut client).1, Some(Event::Heard(answer.to_vec())));
+            assert_eq!(drain(&mut client).1, Some(heard(answer, LineEnd::None)));
         }
         for post in ["POST x", "POST"] {
             let mut client = client(post);
             client.handle(at(5), Input::Bytes(COOKIE));
-            assert_eq!(drain(&mut client).1, Some(Event::Heard(COOKIE.to_vec())), "{post}");
+            assert_eq!(drain(&mut client).1, Some(heard(COOKIE, LineEnd::None)), "{post}");
         }
     }
 }

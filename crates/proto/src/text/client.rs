@@ -13,6 +13,7 @@ use std::convert::Infallible;
 
 use thiserror::Error;
 
+use super::spoken::{Ending, Spoken};
 use crate::limits::{
     CLIENT_GAP, CLIENT_LAST_WORD, CLIENT_LINE_PAUSE, CLIENT_QUEUE_MAX_BYTES, MESSAGE_MAX_BYTES,
     PAUSE,
@@ -22,10 +23,10 @@ use crate::machine::{Fault, Input, Machine, Output, Tick};
 /// What a client reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// A message was said; without its end.
-    Said(Vec<u8>),
-    /// A message from the server; without its end.
-    Heard(Vec<u8>),
+    /// A message was said.
+    Said(Spoken),
+    /// A message from the server.
+    Heard(Spoken),
     /// The server sent more than [`MESSAGE_MAX_BYTES`] without an end; the conversation is over.
     TooLong,
     /// The server ended the conversation.
@@ -57,14 +58,15 @@ pub enum Unsayable {
 /// use std::time::Duration;
 ///
 /// let mut client = Client::new(false);
-/// client.say(Tick::START, "12 + 42")?;
+/// client.say(Tick::START, b"12 + 42")?;
 /// assert_eq!(client.poll(), Output::Transmit(b"12 + 42".to_vec()));
 /// # client.poll();
 /// client.handle(Tick::START, Input::Bytes(b"54"));
 /// let soon = Tick::START + Duration::from_millis(20);
 /// assert_eq!(client.poll(), Output::Wait(Some(soon)));
 /// client.handle(soon, Input::Time);
-/// assert_eq!(client.poll(), Output::Happened(Event::Heard(b"54".to_vec())));
+/// let Output::Happened(Event::Heard(answer)) = client.poll() else { panic!("it is a message") };
+/// assert_eq!(answer.text(), b"54");
 /// # Ok::<(), sockeye_proto::text::client::Unsayable>(())
 /// ```
 #[derive(Debug)]
@@ -78,7 +80,7 @@ pub struct Client {
     /// The message before was ended by a pause: a line end that comes now is its end, or stands
     /// before the next so that the two do not run together.
     was_pause: bool,
-    to_say: VecDeque<String>,
+    to_say: VecDeque<Vec<u8>>,
     to_say_bytes: usize,
     last_said: Option<Tick>,
     /// Something was heard since.
@@ -125,7 +127,7 @@ impl Client {
     }
 
     /// Says a message, as it stands: at once, or as soon as it is told apart from the one before.
-    pub fn say(&mut self, now: Tick, message: &str) -> Result<(), Unsayable> {
+    pub fn say(&mut self, now: Tick, message: &[u8]) -> Result<(), Unsayable> {
         if self.state != State::Talking {
             return Err(Unsayable::Over);
         } else if message.len() > MESSAGE_MAX_BYTES {
@@ -138,7 +140,7 @@ impl Client {
         self.now = now;
         // An empty message counts too, or there would be no end of them.
         self.to_say_bytes += message.len() + 1;
-        self.to_say.push_back(message.to_owned());
+        self.to_say.push_back(message.to_vec());
         self.advance();
         Ok(())
     }
@@ -176,14 +178,11 @@ impl Client {
         }
     }
 
-    fn transmit(&mut self, message: String) {
+    fn transmit(&mut self, message: Vec<u8>) {
         self.to_say_bytes -= message.len() + 1;
-        let said = message.clone().into_bytes();
-        let mut bytes = message.into_bytes();
-        if self.manner != Manner::Pauses {
-            bytes.push(b'\n');
-        }
-        self.outputs.push_back(Output::Transmit(bytes));
+        let ending = if self.manner == Manner::Pauses { Ending::Pause } else { Ending::Lf };
+        let said = Spoken::new(message, ending);
+        self.outputs.push_back(Output::Transmit(said.wire().to_vec()));
         self.outputs.push_back(Output::Happened(Event::Said(said)));
         self.last_said = Some(self.now);
         self.is_answered = false;
@@ -200,10 +199,13 @@ impl Client {
         let (mut begin, mut search) = (0, searched);
         while let Some(found) = heard[search..].iter().position(|&b| b == b'\n') {
             let end = search + found;
-            let line = heard[begin..end].strip_suffix(b"\r").unwrap_or(&heard[begin..end]);
+            let (line, ending) = match &heard[begin..end] {
+                [line @ .., b'\r'] => (line, Ending::CrLf),
+                line => (line, Ending::Lf),
+            };
             (begin, search) = (end + 1, end + 1);
             let is_end_of_last = std::mem::take(&mut self.was_pause) && line.is_empty();
-            if !is_end_of_last && !self.take(line.to_vec()) {
+            if !is_end_of_last && !self.take(line.to_vec(), ending) {
                 return;
             }
             self.first_byte = self.now;
@@ -221,15 +223,15 @@ impl Client {
     }
 
     /// What stands is a message, ended by a pause or by the end.
-    fn take_standing(&mut self) {
+    fn take_standing(&mut self, ending: Ending) {
         if !self.heard.is_empty() {
             let message = std::mem::take(&mut self.heard);
-            self.was_pause = self.take(message);
+            self.was_pause = self.take(message, ending);
         }
     }
 
     /// Reports a message, unless it is too long.
-    fn take(&mut self, message: Vec<u8>) -> bool {
+    fn take(&mut self, message: Vec<u8>, ending: Ending) -> bool {
         if message.len() > MESSAGE_MAX_BYTES {
             self.fail();
             return false;
@@ -237,7 +239,7 @@ impl Client {
         // What began before our last word, or in the read that let us say it, is the answer to one
         // before it.
         self.is_answered |= self.last_said.is_none_or(|last| self.first_byte > last);
-        self.outputs.push_back(Output::Happened(Event::Heard(message)));
+        self.outputs.push_back(Output::Happened(Event::Heard(Spoken::new(message, ending))));
         true
     }
 
@@ -248,7 +250,7 @@ impl Client {
     }
 
     fn close(&mut self, fault: Fault) {
-        self.take_standing();
+        self.take_standing(Ending::Pause);
         if self.state != State::Closed {
             self.outputs.push_back(Output::Close(fault));
             self.state = State::Closed;
@@ -294,13 +296,13 @@ impl Machine for Client {
             Input::Bytes(b"") => {}
             Input::Bytes(bytes) => self.hear(bytes),
             Input::End => {
-                self.take_standing();
+                self.take_standing(Ending::End);
                 self.outputs.push_back(Output::Happened(Event::Ended));
                 self.close(Fault::Nobody);
             }
             Input::Time => {
                 if self.pause_ends().is_some_and(|due| due <= now) {
-                    self.take_standing();
+                    self.take_standing(Ending::Pause);
                 }
             }
             Input::Answer(_, never) => match never {},
@@ -354,7 +356,7 @@ mod tests {
             match client.poll() {
                 Output::Transmit(bytes) => all.sent.push(String::from_utf8(bytes).unwrap()),
                 Output::Happened(Event::Heard(bytes)) => {
-                    all.heard.push(String::from_utf8(bytes).unwrap());
+                    all.heard.push(String::from_utf8(bytes.into_text()).unwrap());
                 }
                 Output::Happened(Event::Said(_)) => {}
                 Output::Happened(event) => all.others.push(event),
@@ -376,7 +378,7 @@ mod tests {
     }
 
     fn say(client: &mut Client, ms: u64, message: &str) -> Vec<String> {
-        client.say(at(ms), message).unwrap();
+        client.say(at(ms), message.as_bytes()).unwrap();
         drain(client).sent
     }
 
@@ -423,7 +425,7 @@ mod tests {
     fn messages_that_wait_for_their_gap_leave_as_lines_once_it_sends_lines() {
         let mut client = Client::new(false);
         for message in ["a", "b", "c"] {
-            client.say(at(0), message).unwrap();
+            client.say(at(0), message.as_bytes()).unwrap();
         }
         assert_eq!(drain(&mut client).sent, ["a"]);
         client.handle(at(5), Input::Bytes(b"hello\n"));
@@ -486,7 +488,7 @@ mod tests {
         assert_eq!(drained.heard, ["a", "b"]);
         assert_eq!((drained.others, drained.closed), (vec![Event::Ended], Some(Fault::Nobody)));
         assert_eq!(drained.until, None);
-        assert_eq!(client.say(at(2), "x"), Err(Unsayable::Over));
+        assert_eq!(client.say(at(2), "x".as_bytes()), Err(Unsayable::Over));
     }
 
     #[test]
@@ -504,10 +506,10 @@ mod tests {
     #[test]
     fn it_closes_within_a_second_of_its_own_last_word() {
         let mut client = Client::new(false);
-        client.say(at(0), "a").unwrap();
-        client.say(at(0), "Good Bye").unwrap();
+        client.say(at(0), "a".as_bytes()).unwrap();
+        client.say(at(0), "Good Bye".as_bytes()).unwrap();
         client.finish(at(10));
-        assert_eq!(client.say(at(10), "b"), Err(Unsayable::Over));
+        assert_eq!(client.say(at(10), "b".as_bytes()), Err(Unsayable::Over));
         assert_eq!(drain(&mut client).sent, ["a"]);
         assert_eq!(wake(&mut client, 100).sent, ["Good Bye"], "what waits is still said");
         assert_eq!(hear(&mut client, 500, "not yet\n"), ["not yet"]);
@@ -547,12 +549,12 @@ mod tests {
     #[test]
     fn what_cannot_be_said_is_refused() {
         let mut client = Client::new(false);
-        assert_eq!(client.say(at(0), ""), Err(Unsayable::Empty));
+        assert_eq!(client.say(at(0), "".as_bytes()), Err(Unsayable::Empty));
         let longest = "x".repeat(MESSAGE_MAX_BYTES);
-        assert_eq!(client.say(at(0), &format!("{longest}x")), Err(Unsayable::TooLong));
-        let said = (0..100).take_while(|_| client.say(at(0), &longest).is_ok()).count();
+        assert_eq!(client.say(at(0), format!("{longest}x").as_bytes()), Err(Unsayable::TooLong));
+        let said = (0..100).take_while(|_| client.say(at(0), longest.as_bytes()).is_ok()).count();
         assert_eq!(said, CLIENT_QUEUE_MAX_BYTES / MESSAGE_MAX_BYTES, "one left at once");
-        assert_eq!(client.say(at(0), &longest), Err(Unsayable::Full));
+        assert_eq!(client.say(at(0), longest.as_bytes()), Err(Unsayable::Full));
         assert_eq!(client.waiting(), said - 1);
     }
 

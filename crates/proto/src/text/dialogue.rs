@@ -7,7 +7,8 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 
-use super::framing::{FrameError, Framer};
+use super::framing::{FrameError, Framer, Kind};
+use super::spoken::{Ending, Spoken};
 use super::{Direction, NOT_UTF8, Reply, Speaker};
 use crate::machine::{Fault, Input, Machine, Output, Tick, Ticket};
 
@@ -18,8 +19,8 @@ pub enum Event {
     Message {
         /// Which way.
         direction: Direction,
-        /// Its bytes, without their end.
-        bytes: Vec<u8>,
+        /// What it was.
+        spoken: Spoken,
     },
     /// The peer speaks another protocol, which is named; it is closed without a word.
     Foreign(&'static str),
@@ -86,7 +87,8 @@ impl<S: Speaker> Dialogue<S> {
             Ok(text) => self.speaker.hear(text),
             Err(_) => Reply::Say(NOT_UTF8.into()),
         };
-        self.report(Direction::In, message);
+        let ending = self.framer.last_ending();
+        self.report(Direction::In, Spoken::new(message, ending));
         self.obey(reply);
     }
 
@@ -107,12 +109,16 @@ impl<S: Speaker> Dialogue<S> {
     fn say(&mut self, text: &str) {
         let mut bytes = Vec::with_capacity(text.len() + 1);
         self.framer.say(self.now, text.as_bytes(), &mut bytes);
-        self.outputs.push_back(Output::Transmit(bytes));
-        self.report(Direction::Out, text.as_bytes().to_vec());
+        self.outputs.push_back(Output::Transmit(bytes.clone()));
+        let ending = match self.framer.kind() {
+            Kind::Pause => Ending::Pause,
+            Kind::Line | Kind::Silent => Ending::Lf,
+        };
+        self.report(Direction::Out, Spoken::transmitted(bytes, text.len(), ending));
     }
 
-    fn report(&mut self, direction: Direction, bytes: Vec<u8>) {
-        self.outputs.push_back(Output::Happened(Event::Message { direction, bytes }));
+    fn report(&mut self, direction: Direction, spoken: Spoken) {
+        self.outputs.push_back(Output::Happened(Event::Message { direction, spoken }));
     }
 
     fn close(&mut self, fault: Fault) {

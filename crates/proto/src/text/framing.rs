@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use super::spoken::Ending;
 use crate::limits::{MESSAGE_MAX_BYTES, PAUSE, PAUSE_TYPING};
 use crate::machine::Tick;
 
@@ -72,7 +73,9 @@ pub struct Framer {
     is_typed: bool,
     is_first: bool,
     has_ended: bool,
-    messages: VecDeque<Vec<u8>>,
+    messages: VecDeque<(Vec<u8>, Ending)>,
+    /// How the message that was taken last had ended.
+    last_ending: Ending,
     error: Option<FrameError>,
     last_said: Option<Tick>,
 }
@@ -91,6 +94,7 @@ impl Framer {
             is_first: true,
             has_ended: false,
             messages: VecDeque::new(),
+            last_ending: Ending::Pause,
             error: None,
             last_said: None,
         }
@@ -164,9 +168,17 @@ impl Framer {
     /// The next whole message, or the error that ends the conversation.
     pub fn next_message(&mut self) -> Option<Result<Vec<u8>, FrameError>> {
         match self.messages.pop_front() {
-            Some(message) => Some(Ok(message)),
+            Some((message, ending)) => {
+                self.last_ending = ending;
+                Some(Ok(message))
+            }
             None => self.error.map(Err),
         }
+    }
+
+    /// How the message had ended that [`next_message`](Self::next_message) gave last.
+    pub fn last_ending(&self) -> Ending {
+        self.last_ending
     }
 
     /// A message as this peer wants it, at the end of `out`: with a line end for a line peer and
@@ -193,7 +205,8 @@ impl Framer {
             self.is_typed = true;
             let line = self.heard[begin..end].to_vec();
             begin = end + 1;
-            self.take(without_carriage_return(line));
+            let (line, ending) = without_carriage_return(line);
+            self.take(line, ending);
             if self.error.is_some() {
                 return;
             }
@@ -210,20 +223,21 @@ impl Framer {
         }
         let mut message = std::mem::take(&mut self.heard);
         (self.searched, self.is_typed) = (0, true);
+        let mut ending = if self.has_ended { Ending::End } else { Ending::Pause };
         if self.framing == Framing::Pause && message.pop_if(|last| *last == b'\n').is_some() {
-            message = without_carriage_return(message);
+            (message, ending) = without_carriage_return(message);
         }
-        self.take(message);
+        self.take(message, ending);
     }
 
-    fn take(&mut self, message: Vec<u8>) {
+    fn take(&mut self, message: Vec<u8>, ending: Ending) {
         if message.len() > MESSAGE_MAX_BYTES {
             return self.fail(FrameError::TooLong);
         }
         if std::mem::take(&mut self.is_first) && is_http_request(&message) {
             return self.fail(FrameError::Foreign("an HTTP request"));
         }
-        self.messages.push_back(message);
+        self.messages.push_back((message, ending));
     }
 
     fn fail(&mut self, error: FrameError) {
@@ -239,10 +253,11 @@ impl Default for Framer {
     }
 }
 
-/// What stood before a `\n`.
-fn without_carriage_return(mut line: Vec<u8>) -> Vec<u8> {
-    line.pop_if(|last| *last == b'\r');
-    line
+/// What stood before a `\n`, and which line end that makes.
+fn without_carriage_return(mut line: Vec<u8>) -> (Vec<u8>, Ending) {
+    let ending =
+        if line.pop_if(|last| *last == b'\r').is_some() { Ending::CrLf } else { Ending::Lf };
+    (line, ending)
 }
 
 /// What gives another protocol away before a first line is complete: a TLS record of the handshake

@@ -7,6 +7,7 @@
 pub mod client;
 pub mod dialogue;
 pub mod framing;
+pub mod spoken;
 
 /// What a speaker says to a message.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -196,12 +196,12 @@ impl<S: Served> Worker<Dialogue<S>> for Clerk<S> {
 
     fn happened(&mut self, event: Event) {
         match event {
-            Event::Message { direction: Direction::In, bytes } => {
+            Event::Message { direction: Direction::In, spoken } => {
                 self.books.activity.begun();
                 let (at, begun) = (SystemTime::now(), Instant::now());
-                self.heard = Some(Heard { at, begun, message: bytes });
+                self.heard = Some(Heard { at, begun, message: spoken.into_text() });
             }
-            Event::Message { direction: Direction::Out, bytes } => self.answered(&bytes),
+            Event::Message { direction: Direction::Out, spoken } => self.answered(spoken.text()),
             Event::Foreign(protocol) => {
                 let (peer, wire) = (self.peer, self.books.wire);
                 self.books.log.say(format!("{peer} closed: it sent {protocol} to {wire}"));
