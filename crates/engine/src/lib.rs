@@ -18,3 +18,4 @@ pub mod port_owner;
 pub mod privileges;
 pub mod request_log;
 pub mod stop;
+pub mod trace;

@@ -102,6 +102,11 @@ impl RequestLog {
         }
     }
 
+    /// Writes a line that was asked for, also when the log is off.
+    pub fn show(&self, line: String) {
+        self.send(Message::Say(line));
+    }
+
     /// Waits until everything said so far is written, two seconds at most.
     pub fn flush(&self) {
         let (done, written) = sync_channel(1);

@@ -44,6 +44,14 @@ impl Machine for Echo {
     }
 }
 
+/// What an echoed message means, in words.
+pub fn meaning(direction: Direction) -> String {
+    match direction {
+        Direction::In => "wants these bytes back".into(),
+        Direction::Out => "gives the same bytes back".into(),
+    }
+}
+
 /// Answers every message with the same text.
 #[derive(Clone, Debug)]
 pub struct FixedReply(pub String);

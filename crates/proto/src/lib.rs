@@ -15,5 +15,6 @@ pub mod http;
 pub mod idle;
 pub mod limits;
 pub mod machine;
+pub mod passed;
 pub mod printable;
 pub mod text;

@@ -98,6 +98,9 @@ pub const LISTING_INLINE_MAX_ENTRIES: usize = 1_000;
 /// Log lines that wait for the terminal; more are counted and dropped.
 pub const LOG_QUEUE_LINES: usize = 8_192;
 
+/// Of a message that who watches the wire is shown, at most this much.
+pub const SHOWN_MAX_BYTES: usize = 2_048;
+
 const _: () = {
     let room_for_nothing = (AMPLIFICATION_MAX - 1) * DATAGRAM_HEADERS_BYTES;
     assert!(ERROR_TEXT_MAX_BYTES <= room_for_nothing, "an error answers an empty datagram");

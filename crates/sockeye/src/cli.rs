@@ -225,6 +225,10 @@ pub struct Server {
     /// Writes no line per request, and only the addresses at start.
     #[arg(long, short)]
     pub quiet: bool,
+    /// Shows each message that goes over the wire on stderr: when, which way, its bytes, and what
+    /// it means.
+    #[arg(long)]
+    pub wire: bool,
     /// Of names, only the IP version.
     #[command(flatten)]
     pub ip: Ip,

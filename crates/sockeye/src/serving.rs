@@ -14,6 +14,7 @@ use sockeye_engine::listen::{Door, own_address};
 use sockeye_engine::metrics::ServiceCounters;
 use sockeye_engine::request_log::RequestLog;
 use sockeye_engine::stop::{Signals, Stop};
+use sockeye_engine::trace::Trace;
 use sockeye_proto::address::Scheme;
 use sockeye_proto::idle::IdleTimeout;
 use sockeye_proto::limits::DRAIN_DEADLINE;
@@ -30,6 +31,8 @@ pub struct Server {
     pub log: RequestLog,
     /// Whether anybody has asked for anything.
     pub activity: Arc<Activity>,
+    /// Who watches the wires, if anybody does.
+    pub trace: Option<Trace>,
     /// The flags.
     pub flags: cli::Server,
 }
@@ -42,7 +45,11 @@ impl Server {
             .map_err(|e| Failure::Ours(format!("cannot start the log's thread: {e}")))?;
         let stop = Stop::new()
             .map_err(|e| Failure::Ours(format!("cannot make the stop's eventfd: {e}")))?;
-        Ok(Self { stop, log, activity: Arc::new(Activity::new()), flags })
+        let trace = flags.wire.then(|| {
+            let log = log.clone();
+            Trace::new(move |passed| log.show(passed.to_string()))
+        });
+        Ok(Self { stop, log, activity: Arc::new(Activity::new()), trace, flags })
     }
 
     /// The door of one service: its own count of clients, on all its listeners.
@@ -65,6 +72,7 @@ impl Server {
             log: self.log.clone(),
             activity: Arc::clone(&self.activity),
             wire,
+            trace: self.trace.clone(),
         })
     }
 

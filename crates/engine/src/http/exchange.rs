@@ -12,11 +12,13 @@ use std::time::{Instant, SystemTime};
 
 use http::Version;
 use sockeye_proto::http::patience::Patience;
+use sockeye_proto::text::Direction;
 
 use crate::activity::Activity;
 use crate::clock;
 use crate::metrics::ServiceCounters;
 use crate::request_log::{Record, RequestLog};
+use crate::trace::Trace;
 
 /// What all exchanges of a service share.
 #[derive(Clone, Debug)]
@@ -29,6 +31,24 @@ pub struct Books {
     pub activity: Arc<Activity>,
     /// The service and wire, for the log.
     pub wire: &'static str,
+    /// Who watches the wire, if anybody does.
+    pub trace: Option<Trace>,
+}
+
+impl Books {
+    /// Shows a message to who watches. `meaning` says what it means, and is only asked then.
+    pub fn passed(
+        &self,
+        direction: Direction,
+        peer: SocketAddr,
+        bytes: &[u8],
+        meaning: impl FnOnce() -> String,
+    ) {
+        if let Some(trace) = &self.trace {
+            let scheme = self.wire.rsplit(' ').next().unwrap_or_default();
+            trace.passed(direction, (scheme, peer), bytes, &meaning());
+        }
+    }
 }
 
 /// A request that is being answered. When it is dropped, the request is over.

@@ -25,6 +25,7 @@ use super::exchange::{Books, Exchange};
 use super::patient_io::PatientIo;
 use crate::clock;
 use crate::listen::{Bound, Client, Door, accept, say_and_close};
+use crate::trace::Traced;
 
 /// What a handler returns.
 pub type Answer = Response<Content>;
@@ -69,13 +70,14 @@ async fn connection<H: Handler>(client: Client, service: Arc<HttpService<H>>) {
     let Client { stream, peer, place } = client;
     let spans = Spans { head: HEAD_DEADLINE, stall: STALL_DEADLINE };
     let patience = Arc::new(Mutex::new(Patience::new(clock::now(), spans)));
-    let io = TokioIo::new(PatientIo::new(
+    let io = PatientIo::new(
         stream,
         Arc::clone(&patience),
         service.idle,
         Arc::clone(&service.door.gate),
         Arc::clone(&service.door.counters),
-    ));
+    );
+    let io = TokioIo::new(Traced::new(io, service.books.trace.as_ref(), "http", peer));
     let answering = Arc::clone(&service);
     let answer = service_fn(move |request: Request<Incoming>| {
         respond(request, peer, Arc::clone(&answering), Arc::clone(&patience))

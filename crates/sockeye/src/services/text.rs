@@ -17,15 +17,17 @@ use sockeye_engine::http::exchange::Books;
 use sockeye_engine::listen::{Bound, Door, bind_tcp, bind_udp};
 use sockeye_engine::request_log::Record;
 use sockeye_proto::address::{Address, Scheme};
+use sockeye_proto::datagram::LineEnd;
 use sockeye_proto::datagram::cookie::CookieKey;
-use sockeye_proto::datagram::guard::{Guard, GuardRules};
+use sockeye_proto::datagram::guard::{DropReason, Guard, GuardRules};
 use sockeye_proto::datagram::network::Network;
 use sockeye_proto::datagram::responder::{EchoResponder, Outcome, Responder};
+use sockeye_proto::echo;
 use sockeye_proto::machine::Fault;
 use sockeye_proto::text::client::is_refusal;
 use sockeye_proto::text::dialogue::{Dialogue, Event};
 use sockeye_proto::text::framing::Framer;
-use sockeye_proto::text::{Direction, Speaker};
+use sockeye_proto::text::{Direction, NOT_UTF8, Speaker};
 
 use crate::cli;
 use crate::exit::Failure;
@@ -195,6 +197,11 @@ impl<S: Served> Worker<Dialogue<S>> for Clerk<S> {
     }
 
     fn happened(&mut self, event: Event) {
+        if let Event::Message { direction, spoken } = &event {
+            self.books.passed(*direction, self.peer, spoken.wire(), || {
+                format!("{}, {}", meaning::<S>(spoken.text(), *direction), spoken.ending())
+            });
+        }
         match event {
             Event::Message { direction: Direction::In, spoken } => {
                 self.books.activity.begun();
@@ -253,6 +260,26 @@ pub fn at_once() -> (SystemTime, Duration) {
     (SystemTime::now(), Duration::ZERO)
 }
 
+/// What a message means in words, as far as its service or the wire itself knows.
+pub fn meaning<S: Speaker>(message: &[u8], direction: Direction) -> String {
+    match std::str::from_utf8(message) {
+        Err(_) => "is not UTF-8".into(),
+        Ok(NOT_UTF8) if direction == Direction::Out => "says that the message is no text".into(),
+        Ok(text) if direction == Direction::Out && text.starts_with("COOKIE ") => {
+            "asks for proof of the address: the request again, with this cookie at its end".into()
+        }
+        Ok(text) if direction == Direction::Out && is_refusal(text) => {
+            format!("refuses: {}", S::meaning(text, direction))
+        }
+        Ok(text) => match text.rsplit_once(" cookie=") {
+            Some((text, _)) if direction == Direction::In => {
+                format!("{}, with the cookie that proves the address", S::meaning(text, direction))
+            }
+            _ => S::meaning(text, direction),
+        },
+    }
+}
+
 /// What an answer in words comes to in HTTP's terms, for the counters and the log.
 fn status_of(answer: &[u8]) -> u16 {
     if is_refusal(&String::from_utf8_lossy(answer)) { 400 } else { 200 }
@@ -281,14 +308,22 @@ impl<S: Served> DatagramService for Replies<S> {
                     let answer = self.served.answer(question);
                     outcome = self.responder.answered(now, pending, answer, &mut self.out);
                 }
-                Outcome::Send => break,
-                Outcome::Nothing => return,
-                Outcome::Dropped(_) => return self.books.counters.dropped.add(1),
+                Outcome::Send | Outcome::Nothing => break,
+                Outcome::Dropped(reason) => return dropped(&self.books, datagram, reason),
             }
         }
+        self.books.passed(Direction::In, datagram.from, datagram.bytes, || {
+            meaning::<S>(LineEnd::split(datagram.bytes).0, Direction::In)
+        });
+        if let Outcome::Nothing = outcome {
+            return;
+        }
+        self.books.passed(Direction::Out, datagram.from, &self.out, || {
+            meaning::<S>(LineEnd::split(&self.out).0, Direction::Out)
+        });
         self.books.activity.touch();
-        let (when, message) = (at_once(), datagram.bytes.trim_ascii_end());
-        note(&self.books, datagram.from, when, status_of(&self.out), message, &self.out);
+        let (message, answer) = (LineEnd::split(datagram.bytes).0, LineEnd::split(&self.out).0);
+        note(&self.books, datagram.from, at_once(), status_of(answer), message, answer);
         outbox.push(datagram.reply_to(), |room| room.extend_from_slice(&self.out));
     }
 
@@ -313,11 +348,14 @@ impl DatagramService for Echoes {
         match self.responder.handle(clock::now(), datagram.from, datagram.bytes, &mut self.out) {
             Outcome::Send => {}
             Outcome::Nothing => return,
-            Outcome::Dropped(_) => return self.books.counters.dropped.add(1),
+            Outcome::Dropped(reason) => return dropped(&self.books, datagram, reason),
             Outcome::Ask(never, _) => match never {},
         }
         self.books.activity.touch();
         let bytes = datagram.bytes;
+        let (from, meaning) = (datagram.from, echo::meaning);
+        self.books.passed(Direction::In, from, bytes, || meaning(Direction::In));
+        self.books.passed(Direction::Out, from, bytes, || meaning(Direction::Out));
         note(&self.books, datagram.from, at_once(), 200, bytes, bytes);
         outbox.push(datagram.reply_to(), |room| room.extend_from_slice(&self.out));
     }
@@ -325,6 +363,13 @@ impl DatagramService for Echoes {
     fn dropped(&mut self, count: u64) {
         kernel_dropped(&self.books, count);
     }
+}
+
+fn dropped(books: &Books, datagram: &Datagram<'_>, reason: DropReason) {
+    books.counters.dropped.add(1);
+    books.passed(Direction::In, datagram.from, datagram.bytes, || {
+        format!("is dropped without an answer: {}", reason.as_str())
+    });
 }
 
 fn kernel_dropped(books: &Books, count: u64) {

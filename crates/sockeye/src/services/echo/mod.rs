@@ -8,8 +8,9 @@ use sockeye_engine::drive::{StreamService, Work, Worker};
 use sockeye_engine::http::exchange::Books;
 use sockeye_proto::address::Scheme;
 use sockeye_proto::datagram::responder::{EchoResponder, Responder};
-use sockeye_proto::echo::{Echo, Echoed, FixedReply};
+use sockeye_proto::echo::{self, Echo, Echoed, FixedReply};
 use sockeye_proto::machine::Fault;
+use sockeye_proto::text::Direction;
 
 use super::text::{Echoes, Listeners, Replies, Served, Talks, at_once, note};
 use super::{DefaultPort, Service, Wire};
@@ -72,6 +73,8 @@ impl Worker<Echo> for RawClerk {
 
     fn happened(&mut self, Echoed(bytes): Echoed) {
         self.books.activity.touch();
+        self.books.passed(Direction::In, self.peer, &bytes, || echo::meaning(Direction::In));
+        self.books.passed(Direction::Out, self.peer, &bytes, || echo::meaning(Direction::Out));
         note(&self.books, self.peer, at_once(), 200, &bytes, &bytes);
     }
 

@@ -11,6 +11,7 @@ use sockeye_engine::request_log::Record;
 use sockeye_proto::files::raw::{self, Event, SendFile, Sent};
 use sockeye_proto::http::range::ByteRange;
 use sockeye_proto::machine::Fault;
+use sockeye_proto::text::Direction;
 
 use super::share::Share;
 
@@ -58,6 +59,18 @@ struct Outcome {
     note: Option<String>,
 }
 
+impl Sender {
+    /// The file's bytes went past the machine, and past who watches: there may be many.
+    fn show(&self, sent: &Sent) {
+        let (text, meaning) = match sent {
+            Sent::Whole { bytes } => ("", format!("the file's {bytes} bytes, then the end")),
+            Sent::NotFound { .. } => (raw::NOT_FOUND, "says no, then the end".to_owned()),
+            Sent::Broken { bytes, note, .. } => ("", format!("broke after {bytes} bytes: {note}")),
+        };
+        self.books.passed(Direction::Out, self.peer, text.as_bytes(), || meaning);
+    }
+}
+
 impl Worker<raw::Server> for Sender {
     fn perform(&mut self, SendFile(path): SendFile) -> Work<Sent> {
         let share = Arc::clone(&self.share);
@@ -93,11 +106,15 @@ impl Worker<raw::Server> for Sender {
     fn happened(&mut self, event: Event) {
         match event {
             Event::Asked(name) => {
+                self.books.passed(Direction::In, self.peer, &name, || {
+                    "asks for the file of this name".into()
+                });
                 self.books.activity.begun();
                 let (at, begun) = (SystemTime::now(), Instant::now());
                 self.request = Some(Request { at, begun, name, outcome: None });
             }
             Event::Answered(sent) => {
+                self.show(&sent);
                 let (status, sent_bytes, note) = match sent {
                     Sent::Whole { bytes } => (200, bytes, String::new()),
                     Sent::NotFound { note } => (404, 0, note),
