@@ -5,6 +5,7 @@
 //! protocol (hyper). Its dependencies run one way: engine -> proto.
 
 pub mod activity;
+pub mod call;
 pub mod clock;
 pub mod datagram;
 pub mod disk;

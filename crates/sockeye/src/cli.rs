@@ -44,6 +44,10 @@ pub enum Verb {
     Serve(Serve),
     /// Fetch a file, whichever wire the URL names.
     Get(Get),
+    /// Say something to an echo server, and see how long it takes.
+    Echo(Echo),
+    /// Ask a clock server for the date or the time.
+    Clock(Clock),
 }
 
 /// `sockeye up`.
@@ -291,6 +295,73 @@ pub struct Get {
     /// Shows no progress.
     #[arg(long, short)]
     pub quiet: bool,
+    /// Shows what goes over the wire on stderr: when, which way, its bytes, and what it means.
+    #[arg(long)]
+    pub wire: bool,
+    /// Of names, only the IP version.
+    #[command(flatten)]
+    pub ip: Ip,
+    /// Where settings come from.
+    #[command(flatten)]
+    pub config: Config,
+}
+
+/// `sockeye echo`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  sockeye echo localhost hello           one message, its answer, the round trip\n  \
+                  sockeye echo udp://localhost:7001 hello --wire\n  \
+                  sockeye echo localhost                 a line typed is a message; Ctrl-D ends\n  \
+                  seq 3 | sockeye echo localhost         and so is a line of a pipe"
+)]
+pub struct Echo {
+    /// Whom: HOST, tcp://HOST:PORT or udp://HOST:PORT. Without a port, 7001.
+    #[arg(value_name = "URL", value_parser = text_address)]
+    pub url: Address,
+    /// What to say. Without it, lines are read from the terminal or from a pipe.
+    #[arg(allow_hyphen_values = true)]
+    pub text: Option<String>,
+    /// Of any text client.
+    #[command(flatten)]
+    pub client: TextClient,
+}
+
+/// `sockeye clock`.
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "sockeye clock [date|time|watch] <URL> [OPTIONS]",
+    after_help = "Examples:\n  sockeye clock time localhost\n  \
+                  sockeye clock date udp://[::1]:7002\n  \
+                  sockeye clock watch localhost     asks every 1 to 2 s, until Ctrl-C\n  \
+                  sockeye clock localhost           lines typed are sent as they are"
+)]
+pub struct Clock {
+    /// date, time or watch; then whom: HOST, tcp://HOST:PORT or udp://HOST:PORT. Without a port,
+    /// 7002.
+    #[arg(value_name = "[date|time|watch] URL", num_args = 1..=2, required = true)]
+    pub words: Vec<String>,
+    /// Of any text client.
+    #[command(flatten)]
+    pub client: TextClient,
+}
+
+/// Flags of the clients of text services.
+#[derive(Clone, Debug, Args)]
+pub struct TextClient {
+    /// Sends lines from the start. Without it, a message has no end until the server has sent a
+    /// line itself, as classic servers expect it.
+    #[arg(long)]
+    pub lines: bool,
+    /// Writes each answer as one JSON object a line.
+    #[arg(long)]
+    pub json: bool,
+    /// Shows what goes over the wire on stderr: when, which way, its bytes, what it means, and how
+    /// to do the same by hand.
+    #[arg(long)]
+    pub wire: bool,
+    /// Says nothing but the answers.
+    #[arg(long, short)]
+    pub quiet: bool,
     /// Of names, only the IP version.
     #[command(flatten)]
     pub ip: Ip,
@@ -385,7 +456,8 @@ pub fn server_address(text: &str) -> Result<Address, String> {
     }
 }
 
-fn text_address(text: &str) -> Result<Address, String> {
+/// The address of a text service.
+pub fn text_address(text: &str) -> Result<Address, String> {
     Address::parse(text, &[Scheme::Tcp, Scheme::Udp], Scheme::Tcp).map_err(|e| e.to_string())
 }
 

@@ -10,6 +10,7 @@ mod hub;
 mod services;
 mod serving;
 mod settings;
+mod terminal;
 mod web;
 
 fn main() -> ExitCode {
@@ -34,5 +35,7 @@ fn run(cli: cli::Cli) -> Result<(), exit::Failure> {
             cli::ServeVerb::Clock(clock) => services::clock::serve(clock),
         },
         cli::Verb::Get(get) => services::files::call::get(get),
+        cli::Verb::Echo(echo) => services::echo::call::echo(echo),
+        cli::Verb::Clock(clock) => services::clock::call::clock(clock),
     }
 }

@@ -149,10 +149,16 @@ pub fn reachable(ip: IpAddr) -> IpAddr {
 
 /// Prints on stdout, where only data and addresses go.
 pub fn print(text: &str) -> Result<(), Failure> {
+    print_bytes(text.as_bytes())
+}
+
+/// The same for what need not be text.
+pub fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes())
-        .and_then(|()| out.flush())
-        .map_err(|e| Failure::Ours(format!("cannot write to standard output: {e}")))
+    out.write_all(bytes).and_then(|()| out.flush()).map_err(|e| match e.kind() {
+        std::io::ErrorKind::BrokenPipe => Failure::PipeClosed,
+        _ => Failure::Ours(format!("cannot write to standard output: {e}")),
+    })
 }
 
 /// The line that tells scripts where a listener is.

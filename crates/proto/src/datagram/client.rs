@@ -21,8 +21,8 @@ use crate::text::spoken::{Ending, Spoken};
 pub enum Event {
     /// The request was sent, in these bytes.
     Said(Spoken),
-    /// The server wants the address proven; the request is said again.
-    CookieAsked,
+    /// The server wants the address proven, in this message; the request is said again.
+    CookieAsked(Spoken),
     /// The answer. The conversation is complete.
     Heard(Spoken),
     /// The server asks for a cookie whatever is sent.
@@ -110,7 +110,8 @@ impl Client {
                 self.close(Event::NeverProven, Fault::Peer);
             }
             Some(cookie) => {
-                self.outputs.push_back(Output::Happened(Event::CookieAsked));
+                let asked = Spoken::new(text.to_vec(), Ending::Datagram(line_end));
+                self.outputs.push_back(Output::Happened(Event::CookieAsked(asked)));
                 self.cookie = Some(cookie);
                 self.cookies_followed += 1;
                 self.send(now);

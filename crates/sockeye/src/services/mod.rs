@@ -7,6 +7,7 @@ use std::num::NonZeroU16;
 
 use sockeye_proto::address::Scheme;
 
+pub mod by_hand;
 pub mod clock;
 pub mod echo;
 pub mod files;

@@ -33,6 +33,8 @@ use crate::cli;
 use crate::exit::Failure;
 use crate::serving::{Server, announce};
 
+pub mod call;
+
 /// A speaker that can be served, and how what it asks is answered: at once, without blocking.
 pub trait Served:
     Speaker<Question: Send, Answer: Send + 'static> + Clone + Send + Sync + 'static

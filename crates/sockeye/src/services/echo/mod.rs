@@ -18,6 +18,8 @@ use crate::cli;
 use crate::exit::Failure;
 use crate::serving::{self, Server};
 
+pub mod call;
+
 /// The row in the registry.
 pub const SERVICE: Service = Service {
     name: "echo",

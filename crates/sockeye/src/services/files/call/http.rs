@@ -11,14 +11,13 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use indicatif::ProgressBar;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-use sockeye_engine::listen::IpVersion;
 use sockeye_proto::address::{Address, Scheme};
 use sockeye_proto::http::conditional::EntityTag;
 use sockeye_proto::http::range::parse_content_range;
 use sockeye_proto::printable::Printable;
 
 use super::save::{Note, Sink};
-use super::{Fetched, SILENCE_TIMEOUT, connect, next};
+use super::{Fetched, SILENCE_TIMEOUT, Way, connect, next};
 use crate::exit::Failure;
 
 const DEFAULT_PORT: u16 = 80;
@@ -55,7 +54,7 @@ enum Round {
 /// Fetches one file, going on where an earlier run or a broken connection left off.
 pub async fn fetch(
     url: &Address,
-    version: IpVersion,
+    way: &Way,
     sink: &mut Sink,
     progress: &ProgressBar,
 ) -> Result<Fetched, Failure> {
@@ -67,7 +66,7 @@ pub async fn fetch(
     let (mut failures, mut has_begun_again) = (0, false);
     loop {
         let before = sink.written();
-        let round = one_round(url, version, sink, progress, &mut known).await?;
+        let round = one_round(url, way, sink, progress, &mut known).await?;
         match round {
             Round::Whole => {
                 let resumed_from = if has_begun_again { 0 } else { resumed_from };
@@ -94,14 +93,14 @@ pub async fn fetch(
 
 async fn one_round(
     url: &Address,
-    version: IpVersion,
+    way: &Way,
     sink: &mut Sink,
     progress: &ProgressBar,
     known: &mut Known,
 ) -> Result<Round, Failure> {
     let have = sink.written();
     let range = known.validator.as_deref().filter(|_| have > 0).map(|validator| (have, validator));
-    let asked = match ask_following_redirects(url, version, range).await {
+    let asked = match ask_following_redirects(url, way, range).await {
         Ok(response) => response,
         // The first request of a fetch fails at once; a later one is tried again.
         Err(Failure::Network(why)) if have > 0 => return Ok(Round::Broken(why)),
@@ -183,12 +182,12 @@ async fn receive(
 
 async fn ask_following_redirects(
     url: &Address,
-    version: IpVersion,
+    way: &Way,
     range: Option<(u64, &str)>,
 ) -> Result<Response<Incoming>, Failure> {
     let mut url = url.clone();
     for _ in 0..=REDIRECTS_MAX {
-        let response = ask(&url, version, range).await?;
+        let response = ask(&url, way, range).await?;
         let is_redirect = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
         let Some(to) = field(response.headers(), header::LOCATION).filter(|_| is_redirect) else {
             return Ok(response);
@@ -206,10 +205,10 @@ async fn ask_following_redirects(
 
 async fn ask(
     url: &Address,
-    version: IpVersion,
+    way: &Way,
     range: Option<(u64, &str)>,
 ) -> Result<Response<Incoming>, Failure> {
-    let stream = connect(url, DEFAULT_PORT, version).await?;
+    let stream = connect(url, DEFAULT_PORT, way).await?;
     let no_http = |error: hyper::Error| {
         Failure::Network(format!("{} does not speak HTTP: {error}", url.authority()))
     };

@@ -5,13 +5,14 @@
 
 use std::future::Future;
 use std::io::{IsTerminal as _, Write as _};
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
+use sockeye_engine::call::connect;
 use sockeye_engine::listen::IpVersion;
 use sockeye_engine::request_log::Size;
+use sockeye_engine::trace::{Trace, Traced};
 use sockeye_proto::address::{Address, Scheme};
 use sockeye_proto::printable::Printable;
 use tokio::net::TcpStream;
@@ -19,14 +20,13 @@ use tokio::net::TcpStream;
 use crate::cli;
 use crate::exit::Failure;
 use crate::serving;
+use crate::terminal::Screen;
 use save::Sink;
 
 mod http;
 mod raw;
 mod save;
 
-/// How long each of a name's addresses is tried.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a server may be silent.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -54,14 +54,18 @@ pub fn get(arguments: cli::Get) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|e| Failure::Ours(format!("cannot start the runtime: {e}")))?;
-    let version = arguments.ip.version();
+    let trace = arguments.wire.then(|| {
+        let screen = Screen::plain();
+        Trace::new(move |passed| screen.say(&passed.to_string()))
+    });
+    let way = Way { version: arguments.ip.version(), trace };
     let fetched = runtime.block_on(async {
         tokio::select! {
             fetched = async {
                 match arguments.url.scheme {
-                    Scheme::Http => http::fetch(&arguments.url, version, &mut sink, &progress).await,
+                    Scheme::Http => http::fetch(&arguments.url, &way, &mut sink, &progress).await,
                     // get takes no udp:// yet: its parser knows http and tcp alone.
-                    Scheme::Tcp | Scheme::Udp => raw::fetch(&arguments.url, version, &mut sink, &progress).await,
+                    Scheme::Tcp | Scheme::Udp => raw::fetch(&arguments.url, &way, &mut sink, &progress).await,
                 }
             } => fetched,
             _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted("interrupted".into())),
@@ -114,7 +118,7 @@ fn progress(arguments: &cli::Get) -> ProgressBar {
     const NAME_MAX_CHARS: usize = 24;
     let to_terminal = arguments.output.as_deref() == Some("-".as_ref());
     let is_in_the_way = to_terminal && std::io::stdout().is_terminal();
-    if arguments.quiet || is_in_the_way || !std::io::stderr().is_terminal() {
+    if arguments.quiet || arguments.wire || is_in_the_way || !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
     let style = ProgressStyle::with_template(match arguments.url.scheme {
@@ -159,34 +163,21 @@ async fn next<T>(progress: &ProgressBar, wait: impl Future<Output = T>) -> Optio
     None
 }
 
+/// How servers are reached, and who watches.
+#[derive(Debug)]
+struct Way {
+    version: IpVersion,
+    trace: Option<Trace>,
+}
+
 /// Connects to the first of a host's addresses that answers.
 async fn connect(
     url: &Address,
     default_port: u16,
-    version: IpVersion,
-) -> Result<TcpStream, Failure> {
+    way: &Way,
+) -> Result<Traced<TcpStream>, Failure> {
     let port = url.port.unwrap_or(default_port);
-    let host = &url.host;
-    let found = tokio::net::lookup_host((host.as_str(), port)).await;
-    let addresses: Vec<SocketAddr> = found
-        .map_err(|e| Failure::Network(format!("cannot find `{host}`: {e}; is the name right?")))?
-        .filter(|address| version.admits(&address.ip()))
-        .collect();
-    let mut last = format!("`{host}` has no address of that IP version");
-    for address in addresses {
-        last = match tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
-                let _ = stream.set_nodelay(true);
-                return Ok(stream);
-            }
-            Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
-                format!(
-                    "nobody listens on {address}: is the server running, and is the port right?"
-                )
-            }
-            Ok(Err(error)) => format!("cannot reach {address}: {error}"),
-            Err(_) => format!("{address} does not answer; is a firewall in between?"),
-        };
-    }
-    Err(Failure::Network(last))
+    let connected = connect::connect(&url.host, port, way.version).await;
+    let (stream, peer) = connected.map_err(|error| Failure::Network(error.to_string()))?;
+    Ok(Traced::new(stream, way.trace.as_ref(), url.scheme.as_str(), peer))
 }

@@ -2,14 +2,13 @@
 
 use indicatif::ProgressBar;
 use percent_encoding::percent_decode_str;
-use sockeye_engine::listen::IpVersion;
 use sockeye_proto::address::Address;
 use sockeye_proto::files::raw::NOT_FOUND;
 use sockeye_proto::printable::Printable;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::save::Sink;
-use super::{Fetched, connect, next};
+use super::{Fetched, Way, connect, next};
 use crate::exit::Failure;
 
 const DEFAULT_PORT: u16 = 7008;
@@ -21,7 +20,7 @@ const REFUSAL_MAX_BYTES: usize = 200;
 /// and nothing can be taken up in the middle.
 pub async fn fetch(
     url: &Address,
-    version: IpVersion,
+    way: &Way,
     sink: &mut Sink,
     progress: &ProgressBar,
 ) -> Result<Fetched, Failure> {
@@ -31,7 +30,7 @@ pub async fn fetch(
     if name.is_empty() {
         return Err(Failure::Usage(format!("{url} names no file; write tcp://HOST:PORT/NAME")));
     }
-    let mut stream = connect(url, DEFAULT_PORT, version).await?;
+    let mut stream = connect(url, DEFAULT_PORT, way).await?;
     let broken = |error: std::io::Error| {
         Failure::Network(format!("the connection to {} broke: {error}", url.authority()))
     };

@@ -1,0 +1,127 @@
+//! How a person does by hand what was just done: with netcat, with ten lines of Python.
+//!
+//! What is printed runs as it stands; tests run it.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+
+use serde::Serialize;
+use sockeye_proto::address::Scheme;
+
+/// The same exchange with other people's tools.
+#[derive(Clone, Debug, Serialize)]
+pub struct ByHand {
+    /// A line for the shell.
+    pub netcat: String,
+    /// A program.
+    pub python: String,
+}
+
+impl ByHand {
+    /// For one message to a text service, which answers it with one. `wire` is what goes over the
+    /// wire, its line end included.
+    pub fn of_a_message(scheme: Scheme, server: SocketAddr, wire: &[u8]) -> Self {
+        let (host, port) = (server.ip().to_string(), server.port());
+        let flags = match scheme {
+            Scheme::Udp => "-u -w1",
+            Scheme::Tcp | Scheme::Http => "-N",
+        };
+        let netcat = format!("printf {} | nc {flags} {host} {port}", printf_word(wire));
+        let message = python_bytes(wire);
+        let python = match scheme {
+            Scheme::Udp => {
+                let family = if server.is_ipv6() { "AF_INET6" } else { "AF_INET" };
+                format!(
+                    "import socket\n\n\
+                     with socket.socket(socket.{family}, socket.SOCK_DGRAM) as server:\n    \
+                     server.settimeout(5)\n    \
+                     server.connect((\"{host}\", {port}))\n    \
+                     server.send({message})\n    \
+                     answer = server.recv(65536)\n\
+                     print(answer.decode(errors=\"replace\"))\n"
+                )
+            }
+            Scheme::Tcp | Scheme::Http => format!(
+                "import socket\n\n\
+                 with socket.create_connection((\"{host}\", {port}), timeout=5) as server:\n    \
+                 server.sendall({message})\n    \
+                 answer = server.recv(65536)\n\
+                 print(answer.decode(errors=\"replace\"))\n"
+            ),
+        };
+        Self { netcat, python }
+    }
+}
+
+/// Bytes as a word for the shell's printf, whose format it is.
+fn printf_word(bytes: &[u8]) -> String {
+    let mut word = String::from(if bytes.first() == Some(&b'-') { "-- '" } else { "'" });
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                '\'' => word.push_str("'\\''"),
+                '%' => word.push_str("%%"),
+                '\\' => word.push_str("\\\\"),
+                '\n' => word.push_str("\\n"),
+                '\r' => word.push_str("\\r"),
+                c if c.is_control() => push_octal(&mut word, c.encode_utf8(&mut [0; 4]).as_bytes()),
+                c => word.push(c),
+            }
+        }
+        push_octal(&mut word, chunk.invalid());
+    }
+    word.push('\'');
+    word
+}
+
+fn push_octal(word: &mut String, bytes: &[u8]) {
+    for byte in bytes {
+        let _ = write!(word, "\\{byte:03o}");
+    }
+}
+
+/// Bytes as Python writes them.
+fn python_bytes(bytes: &[u8]) -> String {
+    format!("b\"{}\"", bytes.escape_ascii().to_string().replace("\\'", "'"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    fn messages() -> Vec<Vec<u8>> {
+        let every_byte: Vec<u8> = (1..=255).collect();
+        let texts = ["SEND_TIME\n", "it's 100% \\n \"x\"", "-n", "日本\u{202e}\u{85}", "$(id)`id`"];
+        texts.iter().map(|text| text.as_bytes().to_vec()).chain([every_byte]).collect()
+    }
+
+    #[test]
+    fn the_shells_printf_prints_the_very_bytes() {
+        for message in messages() {
+            for shell in ["sh", "bash"] {
+                let command = format!("printf {}", printf_word(&message));
+                let output = Command::new(shell).args(["-c", &command]).output().unwrap();
+                assert_eq!(output.stdout, message, "{shell}: {command}");
+            }
+        }
+    }
+
+    #[test]
+    fn python_reads_the_very_bytes() {
+        for message in messages() {
+            let program =
+                format!("import sys; sys.stdout.buffer.write({})", python_bytes(&message));
+            let output = Command::new("python3").args(["-c", &program]).output().unwrap();
+            assert_eq!(output.stdout, message, "{program}");
+        }
+    }
+
+    #[test]
+    fn a_program_has_at_most_ten_lines() {
+        for scheme in [Scheme::Tcp, Scheme::Udp] {
+            let by_hand = ByHand::of_a_message(scheme, ([127, 0, 0, 1], 7002).into(), b"x");
+            assert!(by_hand.python.lines().count() <= 10, "{}", by_hand.python);
+        }
+    }
+}

@@ -1,0 +1,389 @@
+//! The client of any text service: one request and its answer, or a session with a person or a
+//! pipe.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use sockeye_engine::call::connect::{connect, resolve};
+use sockeye_engine::call::datagram::DatagramCall;
+use sockeye_engine::call::stream::StreamCall;
+use sockeye_engine::call::{Call, CallFailure, Happening};
+use sockeye_engine::trace::Trace;
+use sockeye_proto::address::{Address, Scheme};
+use sockeye_proto::printable::Printable;
+use sockeye_proto::text::Direction;
+use sockeye_proto::text::client::{Unsayable, is_refusal};
+use sockeye_proto::text::spoken::Spoken;
+
+use crate::cli;
+use crate::exit::Failure;
+use crate::services::by_hand::ByHand;
+use crate::terminal::{Screen, Terminal, Typed};
+
+/// What a message means in words; the direction is the server's.
+pub type Meaning = fn(&[u8], Direction) -> String;
+
+/// Whom to call, and how.
+#[derive(Clone, Debug)]
+pub struct Whom {
+    /// Where it is.
+    pub url: Address,
+    /// Where it is if the URL has no port.
+    pub default_port: u16,
+    /// What its messages mean.
+    pub meaning: Meaning,
+    /// Whether an answer that repeats the request is never a refusal.
+    pub may_repeat: bool,
+    /// Whether a person wants to know how long each answer took.
+    pub tells_round_trips: bool,
+    /// The flags.
+    pub flags: cli::TextClient,
+}
+
+/// A message from the server, and what it answers.
+#[derive(Debug)]
+pub struct Answer {
+    /// The oldest request that was not answered yet; none if the server speaks unasked.
+    pub request: Option<Vec<u8>>,
+    /// What it says.
+    pub text: Vec<u8>,
+    /// How long after the request had left.
+    pub round_trip: Option<Duration>,
+    /// Whether it says no.
+    pub is_refusal: bool,
+}
+
+/// What came of waiting.
+#[derive(Debug)]
+pub enum Came {
+    /// A message from the server.
+    Answer(Answer),
+    /// This went wrong.
+    Failed(CallFailure),
+    /// The call is over.
+    Over,
+}
+
+/// A call under way.
+#[derive(Debug)]
+pub struct Session {
+    call: Call,
+    whom: Whom,
+    screen: Arc<Screen>,
+    trace: Option<Trace>,
+    /// What is not answered yet.
+    asked: VecDeque<Vec<u8>>,
+    /// The first that was said, as it went over the wire.
+    first: Option<Spoken>,
+    answers: u64,
+    round_trips: Vec<Duration>,
+}
+
+/// Round trips that are kept for the summary.
+const ROUND_TRIPS_MAX: usize = 100_000;
+/// Requests whose answers are waited for; of more, answers are not told apart any more.
+const ASKED_MAX: usize = 4_096;
+
+impl Session {
+    /// Calls.
+    pub async fn open(whom: Whom, screen: Arc<Screen>) -> Result<Self, Failure> {
+        let call = reach(&whom).await?;
+        let trace = whom.flags.wire.then(|| {
+            let screen = Arc::clone(&screen);
+            Trace::new(move |passed| screen.say(&passed.to_string()))
+        });
+        Ok(Self {
+            call,
+            whom,
+            screen,
+            trace,
+            asked: VecDeque::new(),
+            first: None,
+            answers: 0,
+            round_trips: Vec::new(),
+        })
+    }
+
+    /// Whether another message may be said now.
+    pub fn is_ready(&self) -> bool {
+        self.call.is_ready()
+    }
+
+    /// Says a message.
+    pub fn say(&mut self, message: &[u8]) -> Result<(), Unsayable> {
+        self.call.say(message)
+    }
+
+    /// Says no more.
+    pub fn finish(&mut self) {
+        self.call.finish();
+    }
+
+    /// What comes next. It may be dropped and called again without losing anything.
+    pub async fn next(&mut self) -> Came {
+        loop {
+            match self.call.next().await {
+                Happening::Said(spoken) => self.said(spoken),
+                Happening::Heard(spoken, round_trip) => {
+                    return Came::Answer(self.heard(&spoken, round_trip));
+                }
+                Happening::ProofAsked(spoken) => {
+                    self.show(Direction::In, &spoken);
+                    // It is said again, and was not answered.
+                    self.asked.pop_front();
+                }
+                Happening::Failed(failure) => return Came::Failed(failure),
+                Happening::Over(_) => return Came::Over,
+            }
+        }
+    }
+
+    fn said(&mut self, spoken: Spoken) {
+        self.show(Direction::Out, &spoken);
+        if self.asked.len() < ASKED_MAX {
+            self.asked.push_back(spoken.text().to_vec());
+        }
+        self.first.get_or_insert(spoken);
+    }
+
+    fn heard(&mut self, spoken: &Spoken, round_trip: Option<Duration>) -> Answer {
+        self.show(Direction::In, spoken);
+        let request = self.asked.pop_front();
+        if self.whom.url.scheme == Scheme::Udp {
+            // Sent twice or not, each request is answered before the next is sent.
+            self.asked.clear();
+        }
+        self.answers += 1;
+        if let Some(round_trip) = round_trip.filter(|_| self.round_trips.len() < ROUND_TRIPS_MAX) {
+            self.round_trips.push(round_trip);
+        }
+        let text = spoken.text().to_vec();
+        let repeats = self.whom.may_repeat && request.as_ref() == Some(&text);
+        let is_refusal = !repeats && is_refusal(&String::from_utf8_lossy(&text));
+        Answer { request, text, round_trip, is_refusal }
+    }
+
+    /// Shows a message to who watches; the direction is ours.
+    fn show(&self, direction: Direction, spoken: &Spoken) {
+        let Some(trace) = &self.trace else { return };
+        let servers = match direction {
+            Direction::In => Direction::Out,
+            Direction::Out => Direction::In,
+        };
+        let meaning = (self.whom.meaning)(spoken.text(), servers);
+        let meaning = format!("{meaning}, {}", spoken.ending());
+        let wire = self.whom.url.scheme.as_str();
+        trace.passed(direction, (wire, self.call.peer()), spoken.wire(), &meaning);
+    }
+
+    /// Who is called, for people.
+    fn name(&self) -> String {
+        name(self.whom.url.scheme, self.call.peer())
+    }
+
+    /// Prints an answer.
+    pub fn print(&self, answer: &Answer) -> Result<(), Failure> {
+        let flags = &self.whom.flags;
+        if flags.json {
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            let object = json!({
+                "url": self.name(),
+                "request": answer.request.as_deref().map(text),
+                "answer": text(&answer.text),
+                "round_trip_ms": answer.round_trip.map(ms),
+                "refused": answer.is_refusal,
+            });
+            return self.screen.print(object.to_string().as_bytes());
+        }
+        match answer.round_trip {
+            Some(round_trip) if self.whom.tells_round_trips && !flags.quiet => {
+                self.screen.print_with(&answer.text, &format!("{:.3} ms", ms(round_trip)))
+            }
+            _ => self.screen.print(&answer.text),
+        }
+    }
+
+    /// How to do the same without us, for who watches the wire.
+    fn show_by_hand(&self) {
+        if let (Some(first), true) = (&self.first, self.trace.is_some()) {
+            let scheme = self.whom.url.scheme;
+            let by_hand = ByHand::of_a_message(scheme, self.call.peer(), first.wire());
+            let python: String =
+                by_hand.python.lines().map(|line| format!("    {line}\n")).collect();
+            let netcat = by_hand.netcat;
+            let text = format!("The same by hand:\n    {netcat}\nor in Python:\n{python}");
+            self.screen.say(text.trim_end());
+        }
+    }
+}
+
+/// Asks one thing, prints what comes, and returns the last of it.
+pub async fn ask(whom: Whom, request: &[u8]) -> Result<Answer, Failure> {
+    let mut session = Session::open(whom, Screen::plain()).await?;
+    session.say(request).map_err(|error| Failure::Usage(error.to_string()))?;
+    session.finish();
+    let mut last = None;
+    let outcome = loop {
+        match session.next().await {
+            Came::Answer(answer) => {
+                session.print(&answer)?;
+                last = Some(answer);
+            }
+            // It may close when it has answered.
+            Came::Failed(CallFailure::Closed) if last.is_some() => {}
+            Came::Failed(failure) => break Err(failed(&session, &failure)),
+            Came::Over => break Ok(()),
+        }
+    };
+    session.show_by_hand();
+    outcome?;
+    let name = session.name();
+    match last {
+        None => Err(Failure::Network(format!("{name} did not answer"))),
+        Some(answer) if answer.is_refusal => Err(said_no(&name, &answer)),
+        Some(answer) => Ok(answer),
+    }
+}
+
+/// A session with whoever types: each line is a message, each answer is printed.
+pub async fn converse(whom: Whom) -> Result<(), Failure> {
+    let mut terminal = Terminal::open()?;
+    let screen = terminal.screen();
+    let mut session = Session::open(whom, Arc::clone(&screen)).await?;
+    let is_person = terminal.is_person();
+    if is_person && !session.whom.flags.quiet {
+        let name = session.name();
+        screen.say(&format!("{name}: each line is sent as a message; Ctrl-D ends"));
+    }
+    let mut typed = Typing { is_on: true, lines: 0 };
+    let (mut refusal, mut failure) = (None, None);
+    let interrupt = tokio::signal::ctrl_c();
+    tokio::pin!(interrupt);
+    loop {
+        tokio::select! {
+            line = terminal.next(), if typed.is_on && session.is_ready() => {
+                typed.take(line, &mut session);
+            }
+            came = session.next() => match came {
+                Came::Answer(answer) => {
+                    session.print(&answer)?;
+                    refusal = answer.is_refusal.then_some(answer);
+                }
+                // Who has said all that was to say is not cut off by that.
+                Came::Failed(CallFailure::Closed) if !typed.is_on => {}
+                Came::Failed(error) => {
+                    let error = failed(&session, &error);
+                    screen.say(&error.to_string());
+                    failure = Some(error);
+                }
+                Came::Over => break,
+            },
+            _ = &mut interrupt => {
+                typed.is_on = false;
+                if is_person {
+                    break;
+                }
+                return Err(Failure::Interrupted("interrupted".into()));
+            }
+        }
+    }
+    session.show_by_hand();
+    drop(terminal);
+    if session.whom.tells_round_trips && !session.whom.flags.quiet {
+        summarise(&session, typed.lines);
+    }
+    match (refusal, failure) {
+        (_, Some(failure)) => Err(failure),
+        (Some(answer), None) if typed.lines == 1 => Err(said_no(&session.name(), &answer)),
+        _ => Ok(()),
+    }
+}
+
+/// What has been typed so far.
+struct Typing {
+    is_on: bool,
+    lines: u64,
+}
+
+impl Typing {
+    fn take(&mut self, typed: Typed, session: &mut Session) {
+        let line = match typed {
+            Typed::Line(line) => line,
+            Typed::TooLong => {
+                return session.screen.say("a line longer than 65536 bytes is left out");
+            }
+            Typed::End | Typed::Interrupted => {
+                self.is_on = false;
+                return session.finish();
+            }
+        };
+        match session.say(&line) {
+            Ok(()) => self.lines += 1,
+            Err(error) => session.screen.say(&format!("not sent: {error}")),
+        }
+    }
+}
+
+fn summarise(session: &Session, said: u64) {
+    let mut trips = session.round_trips.clone();
+    trips.sort_unstable();
+    let (Some(least), Some(most)) = (trips.first(), trips.last()) else { return };
+    let median = trips[trips.len() / 2];
+    let [least, median, most] = [*least, median, *most].map(ms);
+    let answers = session.answers;
+    let (of, times) = (
+        format!("{answers} answers to {said} messages"),
+        format!("round trip {least:.3} ms at least, {median:.3} median, {most:.3} at most"),
+    );
+    // If stderr is closed there is nobody to tell.
+    Screen::plain().say(&format!("{of}, {times}"));
+}
+
+async fn reach(whom: &Whom) -> Result<Call, Failure> {
+    let Whom { url, default_port, flags, .. } = whom;
+    let (port, version) = (url.port.unwrap_or(*default_port), flags.ip.version());
+    match url.scheme {
+        Scheme::Udp => {
+            let found = resolve(&url.host, port, version).await;
+            found.map(|addresses| Call::Datagrams(DatagramCall::new(addresses)))
+        }
+        Scheme::Tcp | Scheme::Http => {
+            let found = connect(&url.host, port, version).await;
+            found.map(|connection| Call::Stream(StreamCall::new(connection, flags.lines)))
+        }
+    }
+    .map_err(|error| Failure::Network(error.to_string()))
+}
+
+/// A failure of the call, for the exit code.
+pub fn failed(session: &Session, failure: &CallFailure) -> Failure {
+    Failure::Network(format!("{}: {failure}", session.name()))
+}
+
+fn said_no(name: &str, answer: &Answer) -> Failure {
+    Failure::SaidNo(format!("{name} says no: {}", Printable(&answer.text)))
+}
+
+fn name(scheme: Scheme, peer: SocketAddr) -> String {
+    format!("{}://{peer}", scheme.as_str())
+}
+
+/// Milliseconds.
+pub fn ms(span: Duration) -> f64 {
+    span.as_secs_f64() * 1e3
+}
+
+/// Runs a client on a runtime of its own, until it is done or Ctrl-C.
+pub fn run<T>(client: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::Ours(format!("cannot start the runtime: {e}")))?;
+    let outcome = runtime.block_on(client);
+    // A name that is still being looked up does not keep the process.
+    runtime.shutdown_background();
+    outcome
+}
