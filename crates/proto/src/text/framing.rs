@@ -14,6 +14,9 @@ use super::spoken::Ending;
 use crate::limits::{MESSAGE_MAX_BYTES, PAUSE, PAUSE_TYPING};
 use crate::machine::Tick;
 
+/// An empty queue keeps the memory of this many messages.
+const MESSAGES_KEPT: usize = 16;
+
 /// How messages are told apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Framing {
@@ -130,6 +133,7 @@ impl Framer {
             _ => 0,
         };
         if self.heard.len() > MESSAGE_MAX_BYTES + end_bytes && self.error.is_none() {
+            self.spoke_without_line_end();
             self.fail(FrameError::TooLong);
         }
     }
@@ -167,13 +171,20 @@ impl Framer {
 
     /// The next whole message, or the error that ends the conversation.
     pub fn next_message(&mut self) -> Option<Result<Vec<u8>, FrameError>> {
-        match self.messages.pop_front() {
-            Some((message, ending)) => {
-                self.last_ending = ending;
-                Some(Ok(message))
-            }
-            None => self.error.map(Err),
+        if let Some((message, ending)) = self.messages.pop_front() {
+            self.last_ending = ending;
+            return Some(Ok(message));
         }
+        // One read of many short lines costs no memory for the rest of the conversation.
+        self.messages.shrink_to(MESSAGES_KEPT);
+        self.error.map(Err)
+    }
+
+    /// The message that was waited for has come: what came after it is forgotten.
+    pub fn forget_the_rest(&mut self) {
+        self.messages = VecDeque::new();
+        self.heard = Vec::new();
+        self.searched = 0;
     }
 
     /// How the message had ended that [`next_message`](Self::next_message) gave last.
@@ -217,10 +228,7 @@ impl Framer {
 
     /// What stands is a message, ended by a pause or by the end of the stream.
     fn take_standing(&mut self) {
-        // By lines alone, the last of them without its end makes no pause peer.
-        if self.kind == Kind::Silent && self.framing != Framing::Line {
-            self.kind = Kind::Pause;
-        }
+        self.spoke_without_line_end();
         let mut message = std::mem::take(&mut self.heard);
         (self.searched, self.is_typed) = (0, true);
         let mut ending = if self.has_ended { Ending::End } else { Ending::Pause };
@@ -228,6 +236,13 @@ impl Framer {
             (message, ending) = without_carriage_return(message);
         }
         self.take(message, ending);
+    }
+
+    /// By lines alone, the last of them without its end makes no pause peer.
+    fn spoke_without_line_end(&mut self) {
+        if self.kind == Kind::Silent && self.framing != Framing::Line {
+            self.kind = Kind::Pause;
+        }
     }
 
     fn take(&mut self, message: Vec<u8>, ending: Ending) {
@@ -389,6 +404,7 @@ mod tests {
         framer.hear(at(0), b"\nmore\n");
         assert_eq!(framer.next_message(), Some(Err(FrameError::TooLong)), "for good");
         assert!(framer.heard.capacity() == 0, "and nothing is kept");
+        assert_eq!(said(&mut framer, 0, "no"), "no", "who has sent no line end gets none");
     }
 
     #[test]
@@ -477,5 +493,17 @@ mod tests {
         let mut framer = Framer::default();
         framer.hear(at(0), &b"x\n".repeat(30_000));
         assert_eq!(std::iter::from_fn(|| framer.next_message()).count(), 30_000);
+        assert!(framer.messages.capacity() < 100, "and costs no memory afterwards");
+    }
+
+    #[test]
+    fn what_is_forgotten_is_no_message_and_the_peers_kind_is_kept() {
+        let mut framer = Framer::default();
+        framer.hear(at(0), b"one\ntwo\nthree");
+        assert_eq!(framer.next_message(), Some(Ok(b"one".to_vec())));
+        framer.forget_the_rest();
+        framer.end();
+        assert_eq!(heard(&mut framer), [""; 0]);
+        assert_eq!(said(&mut framer, 0, "no"), "no\n");
     }
 }
