@@ -65,7 +65,7 @@ fn expected(name: &str, ending: Ending) -> (Option<String>, String, Option<Fault
 
 fn holds(seed: &mut Seed, trace: &mut Trace) -> Verdict {
     let (name, ending, steps) = conversation(seed);
-    let run = run(Server::new(), &steps, answer, trace);
+    let run = run(Server::default(), &steps, answer, trace);
     let asked = run.asked.first().map(|SendFile(path)| path.display());
     let told = String::from_utf8_lossy(&run.transmitted).into_owned();
     let got = (asked, told, run.closed.map(|(_, fault)| fault));
@@ -92,6 +92,6 @@ fn a_name_cut_by_a_gap_longer_than_the_pause_is_two_and_the_first_counts() {
         Step::after(Duration::from_millis(after_ms), Action::Bytes(bytes.as_bytes().to_vec()))
     };
     let steps = [step(0, "a.t"), step(21, "xt")];
-    let run = run(Server::new(), &steps, answer, &mut Trace::default());
+    let run = run(Server::default(), &steps, answer, &mut Trace::default());
     assert_eq!(run.asked.first().map(|SendFile(path)| path.display()), Some("/a.t".into()));
 }

@@ -277,7 +277,7 @@ fn without_carriage_return(mut line: Vec<u8>) -> (Vec<u8>, Ending) {
 
 /// What gives another protocol away before a first line is complete: a TLS record of the handshake
 /// kind (RFC 8446, section 5.1), or the first byte of our native wires.
-pub(crate) fn foreign_opening(heard: &[u8]) -> Option<&'static str> {
+fn foreign_opening(heard: &[u8]) -> Option<&'static str> {
     match heard {
         [0x16, 0x03, ..] => Some("a TLS hello"),
         [0xFE, ..] => Some("a native wire, which this service does not have"),
@@ -286,7 +286,7 @@ pub(crate) fn foreign_opening(heard: &[u8]) -> Option<&'static str> {
 }
 
 /// `METHOD target HTTP/x` (RFC 9112, section 3): a browser that was given the wrong port.
-pub(crate) fn is_http_request(line: &[u8]) -> bool {
+fn is_http_request(line: &[u8]) -> bool {
     let line = line.split(|&b| b == b'\n').next().unwrap_or_default().trim_ascii_end();
     let mut words = line.split(|&b| b == b' ');
     let method = words.next().unwrap_or_default();

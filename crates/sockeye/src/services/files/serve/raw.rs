@@ -29,7 +29,7 @@ impl StreamService for RawService {
 
     fn open(&self, peer: SocketAddr) -> (raw::Server, Sender) {
         let (share, books) = (Arc::clone(&self.share), Arc::clone(&self.books));
-        (raw::Server::new(), Sender { share, books, request: None, peer })
+        (raw::Server::default(), Sender { share, books, request: None, peer })
     }
 }
 
