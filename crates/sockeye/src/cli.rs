@@ -170,7 +170,8 @@ impl From<DriverName> for Driver {
 /// `sockeye serve files`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  sockeye serve files ~/Photos --on http://127.0.0.1:8080\n  \
-                        sockeye serve files . --on http://0.0.0.0:8080 --on tcp://0.0.0.0:7008\n\n\
+                        sockeye serve files . --on http://0.0.0.0:8080 --on tcp://0.0.0.0:7008\n  \
+                        sockeye serve files . --on tcp://127.0.0.1:7008 --driver single\n\n\
                         An address other than loopback lets everybody in who can reach it.")]
 pub struct ServeFiles {
     /// The folder to serve.
@@ -180,6 +181,10 @@ pub struct ServeFiles {
     #[arg(long, value_name = "URL", action = ArgAction::Append,
           default_value = "http://127.0.0.1:8080", value_parser = server_address)]
     pub on: Vec<Address>,
+    /// What runs the conversations: tokio tasks, a thread for each, or one thread for all. http is
+    /// served by tasks alone.
+    #[arg(long, value_enum, default_value_t = DriverName::Tasks)]
+    pub driver: DriverName,
     /// Of the folder.
     #[command(flatten)]
     pub share: Share,

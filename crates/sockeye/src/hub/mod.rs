@@ -45,8 +45,7 @@ pub fn up(arguments: cli::Up) -> Result<(), Failure> {
         } else {
             serving::print(&table::table(&share, &listeners, &moved))?;
         }
-        serve::start(&server, &Arc::clone(&share), listeners);
-        Ok(())
+        serve::start(&server, &Arc::clone(&share), listeners, Driver::Tasks)
     })
 }
 

@@ -8,6 +8,7 @@ use std::num::NonZeroU16;
 use sockeye_proto::address::Scheme;
 
 pub mod clock;
+pub mod driver;
 pub mod echo;
 pub mod files;
 pub mod text;

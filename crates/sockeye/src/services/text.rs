@@ -1,18 +1,16 @@
 //! Serving a text service: a [`Speaker`] over TCP and UDP, on any driver.
 //!
 //! A service gives its speaker and how its questions are answered; here are the rest: the log's
-//! line for each request, the counters, the datagram's rules, and the three drivers.
+//! line for each request, the counters, and the datagram's rules.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use sockeye_engine::clock;
-use sockeye_engine::datagram::serve::{
-    DatagramPort, DatagramService, serve_as_task, serve_on_thread,
-};
+use sockeye_engine::datagram::serve::{DatagramPort, DatagramService};
 use sockeye_engine::datagram::socket::{Datagram, DatagramSocket, Outbox};
-use sockeye_engine::drive::{Bounds, Driver, StreamService, Work, Worker, single, tasks, threads};
+use sockeye_engine::drive::{Bounds, Driver, StreamService, Work, Worker};
 use sockeye_engine::http::exchange::Books;
 use sockeye_engine::listen::{Bound, Door, bind_tcp, bind_udp};
 use sockeye_engine::request_log::Record;
@@ -27,6 +25,7 @@ use sockeye_proto::text::dialogue::{Dialogue, Event};
 use sockeye_proto::text::framing::Framer;
 use sockeye_proto::text::{Direction, Speaker};
 
+use super::driver;
 use crate::cli;
 use crate::exit::Failure;
 use crate::serving::{Server, announce};
@@ -111,46 +110,13 @@ impl Listeners {
     {
         let (service, door) = service;
         let bounds = Bounds { idle: server.idle(), door };
-        let service = Arc::new(service);
         let guards: Vec<Guard> =
             self.datagrams.iter().map(|_| self.guard(plain)).collect::<Result<_, _>>()?;
         let sockets = self.datagrams.into_iter().zip(guards);
-        let ports: Vec<DatagramPort<D>> =
+        let ports =
             sockets.map(|(socket, guard)| DatagramPort::new(socket, datagram(guard))).collect();
-        match driver {
-            Driver::Tasks => {
-                for bound in self.streams {
-                    tokio::spawn(tasks::serve(bound, Arc::clone(&service), bounds.clone()));
-                }
-                for port in ports {
-                    tokio::spawn(serve_as_task(port, server.stop.clone()));
-                }
-            }
-            Driver::Threads => {
-                for bound in self.streams {
-                    let (service, bounds) = (Arc::clone(&service), bounds.clone());
-                    spawn("listener", move || threads::serve(bound, &service, &bounds))?;
-                }
-                for port in ports {
-                    let stop = server.stop.clone();
-                    spawn("datagrams", move || serve_on_thread(port, &stop))?;
-                }
-            }
-            Driver::Single => {
-                let ports = ports.into_iter().map(|port| Box::new(port) as _).collect();
-                spawn("event loop", move || single::serve(self.streams, ports, service, bounds))?;
-            }
-        }
-        Ok(())
+        driver::serve(driver, service, bounds, self.streams, ports)
     }
-}
-
-fn spawn(
-    name: &str,
-    work: impl FnOnce() -> std::io::Result<()> + Send + 'static,
-) -> Result<(), Failure> {
-    let thread = std::thread::Builder::new().name(name.into());
-    thread.spawn(work).map(drop).map_err(|e| Failure::Ours(format!("cannot start a thread: {e}")))
 }
 
 /// A speaker over streams.

@@ -5,13 +5,15 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use sockeye_engine::drive::{Bounds, Driver, tasks};
+use sockeye_engine::datagram::serve::DatagramPort;
+use sockeye_engine::drive::{Bounds, Driver};
 use sockeye_engine::listen::{Bound, IpVersion, bind_tcp};
 use sockeye_proto::address::{Address, Scheme};
 
 use crate::cli;
 use crate::exit::Failure;
 use crate::hub::site::{self, Site};
+use crate::services::driver::{self, NoDatagrams};
 use crate::services::files::serve::raw::RawService;
 use crate::services::files::serve::share::Share;
 use crate::serving::{self, Server, announce, reachable};
@@ -57,6 +59,7 @@ pub fn open(dir: &Path, flags: &cli::Share) -> Result<Arc<Share>, Failure> {
 
 /// `sockeye serve files`.
 pub fn alone(arguments: cli::ServeFiles) -> Result<(), Failure> {
+    let driver = driver_of(&arguments)?;
     let share = open(&arguments.dir, &arguments.share)?;
     let mut listeners = Vec::new();
     for address in &arguments.on {
@@ -65,7 +68,7 @@ pub fn alone(arguments: cli::ServeFiles) -> Result<(), Failure> {
         listeners.extend(bound);
     }
     let server = Server::new(arguments.server)?;
-    serving::run(&server, Driver::Tasks, || async {
+    serving::run(&server, driver, || async {
         for listener in &listeners {
             announce(listener.scheme, listener.bound.address)?;
             let address = listener.bound.address;
@@ -75,27 +78,39 @@ pub fn alone(arguments: cli::ServeFiles) -> Result<(), Failure> {
                 server.log.say(format!("everybody who can reach {at} may read"));
             }
         }
-        start(&server, &share, listeners);
-        Ok(())
+        start(&server, &share, listeners, driver)
     })
 }
 
-/// Serves the folder on these listeners.
-pub fn start(server: &Server, share: &Arc<Share>, listeners: Vec<Listener>) {
+/// The driver that was chosen, if it can serve where it is to.
+fn driver_of(arguments: &cli::ServeFiles) -> Result<Driver, Failure> {
+    let http = arguments.on.iter().find(|address| address.scheme == Scheme::Http);
+    match (Driver::from(arguments.driver), http) {
+        (Driver::Threads | Driver::Single, Some(address)) => Err(Failure::Usage(format!(
+            "{address} is served by tokio tasks alone; leave --driver out, or give only tcp \
+             listeners, like --on tcp://127.0.0.1:7008"
+        ))),
+        (driver, _) => Ok(driver),
+    }
+}
+
+/// Serves the folder on these listeners. Another driver than tasks has the tcp wire alone.
+pub fn start(
+    server: &Server,
+    share: &Arc<Share>,
+    listeners: Vec<Listener>,
+    driver: Driver,
+) -> Result<(), Failure> {
     let door = server.door();
     let site = Site::new(server, share, &door, &listeners);
-    let http = site::service(server, &door, site);
-    let raw =
-        Arc::new(RawService { share: Arc::clone(share), books: server.books(&door, "files tcp") });
-    let bounds = Bounds { idle: server.idle(), door: door.clone() };
-    for Listener { scheme, bound } in listeners {
-        match scheme {
-            Scheme::Http => {
-                tokio::spawn(sockeye_engine::http::server::serve(bound, Arc::clone(&http)));
-            }
-            Scheme::Tcp | Scheme::Udp => {
-                tokio::spawn(tasks::serve(bound, Arc::clone(&raw), bounds.clone()));
-            }
-        }
+    let (http, tcp): (Vec<_>, Vec<_>) =
+        listeners.into_iter().partition(|listener| listener.scheme == Scheme::Http);
+    let site = site::service(server, &door, site);
+    for Listener { bound, .. } in http {
+        tokio::spawn(sockeye_engine::http::server::serve(bound, Arc::clone(&site)));
     }
+    let raw = RawService { share: Arc::clone(share), books: server.books(&door, "files tcp") };
+    let bounds = Bounds { idle: server.idle(), door };
+    let streams = tcp.into_iter().map(|listener| listener.bound).collect();
+    driver::serve(driver, raw, bounds, streams, Vec::<DatagramPort<NoDatagrams>>::new())
 }
