@@ -82,6 +82,13 @@ fn wrong_usage_is_exit_2_and_names_what_is_wrong() {
     assert_usage_error(&["serve", "files", "--on", "http://127.0.0.1:0/x"], "leave `/x` out");
     assert_usage_error(&["serve", "files", "--on", "http://me@127.0.0.1:0"], "user name");
     assert_usage_error(&["serve", "files", "--log", "xml"], "json");
+    assert_usage_error(&["serve", "files", "--driver", "forks"], "single");
+    assert_usage_error(
+        &["serve", "files", "--driver", "single"],
+        "http://127.0.0.1:8080 is served",
+    );
+    let both = ["serve", "files", "--on", "tcp://127.0.0.1:0", "--on", "http://[::1]:0"];
+    assert_usage_error(&[&both[..], &["--driver", "threads"]].concat(), "leave --driver out");
     assert_usage_error(&["serve", "files", "--ipv4", "--ipv6"], "--ipv6");
     assert_usage_error(&["get"], "URL");
     assert_usage_error(&["get", "http://h/x", "--overwrte"], "--overwrite");
