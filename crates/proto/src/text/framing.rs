@@ -11,7 +11,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::spoken::Ending;
-use crate::limits::{MESSAGE_MAX_BYTES, PAUSE, PAUSE_TYPING};
+use crate::limits::{ANSWERS_APART, MESSAGE_MAX_BYTES, PAUSE, PAUSE_TYPING};
 use crate::machine::Tick;
 
 /// An empty queue keeps the memory of this many messages.
@@ -63,7 +63,7 @@ pub enum FrameError {
 /// assert_eq!(framer.next_message(), None);
 /// assert_eq!((framer.kind(), framer.deadline()), (Kind::Line, None));
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Framer {
     framing: Framing,
     pause: Duration,
@@ -194,9 +194,11 @@ impl Framer {
 
     /// A message as this peer wants it, at the end of `out`: with a line end for a line peer and
     /// for one that has not spoken; without for a pause peer, but with one before it if the last
-    /// was said less than the pause ago, so that the two do not run together.
+    /// was said less than [`ANSWERS_APART`] ago, so that the two do not run together. That is the
+    /// wire's own span: how long this side waits for what comes, the pause, says nothing of how
+    /// the peer reads.
     pub fn say(&mut self, now: Tick, message: &[u8], out: &mut Vec<u8>) {
-        let runs_together = self.last_said.is_some_and(|last| now.since(last) < PAUSE);
+        let runs_together = self.last_said.is_some_and(|last| now.since(last) < ANSWERS_APART);
         if self.kind == Kind::Pause && runs_together {
             out.push(b'\n');
         }
@@ -451,6 +453,18 @@ mod tests {
         assert_eq!(said(&mut framer, 20, "a"), "a");
         assert_eq!(said(&mut framer, 39, "b"), "\nb", "less than 20 ms after the one before");
         assert_eq!(said(&mut framer, 59, "c"), "c");
+    }
+
+    #[test]
+    fn how_long_is_waited_for_the_peer_changes_nothing_for_what_is_said_to_it() {
+        for pause_ms in [1, 200] {
+            let mut framer = Framer::new(Framing::Auto, Duration::from_millis(pause_ms));
+            framer.hear(at(0), b"xx");
+            framer.time(at(pause_ms));
+            assert_eq!(said(&mut framer, 1000, "a"), "a");
+            assert_eq!(said(&mut framer, 1019, "b"), "\nb", "{pause_ms} ms");
+            assert_eq!(said(&mut framer, 1039, "c"), "c", "{pause_ms} ms");
+        }
     }
 
     #[test]

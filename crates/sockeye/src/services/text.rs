@@ -71,6 +71,11 @@ impl Listeners {
         Ok(listeners)
     }
 
+    /// Why no message comes over tcp, if none does.
+    pub fn unframed(&self) -> Option<&'static str> {
+        self.streams.is_empty().then_some("a datagram is a message, and there is no tcp listener")
+    }
+
     /// Tells scripts where each of them is.
     pub fn announce(&self) -> Result<(), Failure> {
         for bound in &self.streams {
@@ -124,6 +129,8 @@ impl Listeners {
 pub struct Talks<S> {
     /// What each conversation begins with.
     pub prototype: S,
+    /// And what tells its messages apart.
+    pub framer: Framer,
     /// Counters, log, activity.
     pub books: Arc<Books>,
 }
@@ -133,7 +140,7 @@ impl<S: Served> StreamService for Talks<S> {
     type Worker = Clerk<S>;
 
     fn open(&self, peer: SocketAddr) -> (Dialogue<S>, Clerk<S>) {
-        let dialogue = Dialogue::new(self.prototype.clone(), Framer::default());
+        let dialogue = Dialogue::new(self.prototype.clone(), self.framer.clone());
         let (served, books) = (self.prototype.clone(), Arc::clone(&self.books));
         (dialogue, Clerk { served, books, peer, heard: None })
     }

@@ -9,6 +9,7 @@ use sockeye_engine::datagram::serve::DatagramPort;
 use sockeye_engine::drive::{Bounds, Driver};
 use sockeye_engine::listen::{Bound, IpVersion, bind_tcp};
 use sockeye_proto::address::{Address, Scheme};
+use sockeye_proto::text::framing::Framer;
 
 use crate::cli;
 use crate::exit::Failure;
@@ -59,7 +60,12 @@ pub fn open(dir: &Path, flags: &cli::Share) -> Result<Arc<Share>, Failure> {
 
 /// `sockeye serve files`.
 pub fn alone(arguments: cli::ServeFiles) -> Result<(), Failure> {
-    let driver = driver_of(&arguments)?;
+    let has_tcp = arguments.on.iter().any(|address| address.scheme == Scheme::Tcp);
+    let unframed = (!has_tcp).then_some("http has no messages, and there is no tcp listener");
+    let conversations = Conversations {
+        driver: driver_of(&arguments)?,
+        framer: arguments.framing.framer(unframed)?,
+    };
     let share = open(&arguments.dir, &arguments.share)?;
     let mut listeners = Vec::new();
     for address in &arguments.on {
@@ -68,7 +74,7 @@ pub fn alone(arguments: cli::ServeFiles) -> Result<(), Failure> {
         listeners.extend(bound);
     }
     let server = Server::new(arguments.server)?;
-    serving::run(&server, driver, || async {
+    serving::run(&server, conversations.driver, || async {
         for listener in &listeners {
             announce(listener.scheme, listener.bound.address)?;
             let address = listener.bound.address;
@@ -78,7 +84,7 @@ pub fn alone(arguments: cli::ServeFiles) -> Result<(), Failure> {
                 server.log.say(format!("everybody who can reach {at} may read"));
             }
         }
-        start(&server, &share, listeners, driver)
+        start(&server, &share, listeners, conversations)
     })
 }
 
@@ -94,12 +100,21 @@ fn driver_of(arguments: &cli::ServeFiles) -> Result<Driver, Failure> {
     }
 }
 
-/// Serves the folder on these listeners. Another driver than tasks has the tcp wire alone.
+/// How the conversations on the tcp wire are held.
+#[derive(Debug, Default)]
+pub struct Conversations {
+    /// What runs them; another than tasks has no http beside it.
+    pub driver: Driver,
+    /// What tells where a name ends.
+    pub framer: Framer,
+}
+
+/// Serves the folder on these listeners.
 pub fn start(
     server: &Server,
     share: &Arc<Share>,
     listeners: Vec<Listener>,
-    driver: Driver,
+    Conversations { driver, framer }: Conversations,
 ) -> Result<(), Failure> {
     let door = server.door();
     let site = Site::new(server, share, &door, &listeners);
@@ -109,7 +124,8 @@ pub fn start(
     for Listener { bound, .. } in http {
         tokio::spawn(sockeye_engine::http::server::serve(bound, Arc::clone(&site)));
     }
-    let raw = RawService { share: Arc::clone(share), books: server.books(&door, "files tcp") };
+    let books = server.books(&door, "files tcp");
+    let raw = RawService { share: Arc::clone(share), framer, books };
     let bounds = Bounds { idle: server.idle(), door };
     let streams = tcp.into_iter().map(|listener| listener.bound).collect();
     driver::serve(driver, raw, bounds, streams, Vec::<DatagramPort<NoDatagrams>>::new())
