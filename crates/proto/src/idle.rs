@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// The dynamic timeout never falls below this.
-const DYNAMIC_FLOOR: Duration = Duration::from_secs(5);
+use crate::limits::IDLE_MIN;
+
 /// The dynamic timeout of a server with nobody connected.
 const DYNAMIC_CEILING: Duration = Duration::from_secs(20);
 /// While the dynamic timeout may still change, it is looked at this often.
@@ -35,7 +35,7 @@ impl IdleTimeout {
             Self::Fixed(span) => Some(span),
             Self::Dynamic => {
                 let clients_s = Duration::from_secs(clients as u64);
-                Some(DYNAMIC_CEILING.saturating_sub(clients_s).max(DYNAMIC_FLOOR))
+                Some(DYNAMIC_CEILING.saturating_sub(clients_s).max(IDLE_MIN))
             }
         }
     }
@@ -44,7 +44,7 @@ impl IdleTimeout {
     /// `None`: it cannot.
     pub fn look_again(self, clients: usize) -> Option<Duration> {
         match self {
-            Self::Dynamic if self.span(clients) > Some(DYNAMIC_FLOOR) => Some(DYNAMIC_LOOK),
+            Self::Dynamic if self.span(clients) > Some(IDLE_MIN) => Some(DYNAMIC_LOOK),
             _ => None,
         }
     }

@@ -5,9 +5,17 @@ use std::time::Duration;
 
 /// Longest message on the text wires, its line end not counted.
 pub const MESSAGE_MAX_BYTES: usize = 65_536;
-/// How long a pause ends a message of a peer that has sent no line end yet.
+/// How long a pause ends a message of a peer that has sent no line end yet, unless told otherwise.
 pub const PAUSE: Duration = Duration::from_millis(20);
-/// The same where the bytes came one a read: somebody is typing into a character-mode telnet.
+/// A pause of the user's own is at least this long: drivers' timers tick in milliseconds.
+pub const PAUSE_MIN: Duration = Duration::from_millis(1);
+/// And at most this long: what waits for a pause is not idle, and may not look so.
+pub const PAUSE_MAX: Duration = Duration::from_secs(4);
+/// Two answers to a peer without line ends run together in its reads unless they are this far
+/// apart.
+pub const ANSWERS_APART: Duration = Duration::from_millis(20);
+/// The pause at least where the bytes came one a read: somebody is typing into a character-mode
+/// telnet.
 pub const PAUSE_TYPING: Duration = Duration::from_secs(1);
 
 /// A client that speaks by pauses leaves this much between two messages that nothing was heard
@@ -78,6 +86,8 @@ pub const CHUNKS_SCARCE_BYTES: usize = 192 * 1024 * 1024;
 /// So large then: the least that each of all possible answers can hold.
 pub const CHUNK_LEAST_BYTES: usize = 2 * 1024;
 
+/// The dynamic idle timeout never falls below this.
+pub const IDLE_MIN: Duration = Duration::from_secs(5);
 /// Clients served at once, unless told otherwise.
 pub const CLIENTS_MAX: usize = 1024;
 /// Of these, from one address, unless told otherwise.
@@ -117,6 +127,11 @@ const _: () = {
         CLIENTS_MAX * STREAMS_MAX as usize * CHUNK_LEAST_BYTES <= 256 * 1024 * 1024,
         "all answers to all clients at once fit"
     );
+    assert!(
+        PAUSE_MIN.as_millis() <= PAUSE.as_millis() && PAUSE.as_millis() <= PAUSE_MAX.as_millis()
+    );
+    assert!(PAUSE_MAX.as_secs() < IDLE_MIN.as_secs(), "who pauses is not idle");
+    assert!(PAUSE_MAX.as_secs() < HEAD_DEADLINE.as_secs(), "a name can end by any pause");
     assert!(PAUSE.as_millis() < PAUSE_TYPING.as_millis(), "typing is waited for longer");
     assert!(HEAD_DEADLINE.as_secs() < STALL_DEADLINE.as_secs(), "a head is less than an answer");
     assert!(CLIENTS_PER_ADDRESS_MAX <= CLIENTS_MAX, "one address is part of all");

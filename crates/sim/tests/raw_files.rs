@@ -6,6 +6,7 @@ use std::time::Duration;
 use sockeye_proto::files::raw::{NOT_FOUND, SendFile, Sent, Server};
 use sockeye_proto::limits::PAUSE;
 use sockeye_proto::machine::Fault;
+use sockeye_proto::text::framing::{Framer, Framing};
 use sockeye_sim::seed::Seed;
 use sockeye_sim::stream::{Action, Step, run, segments};
 use sockeye_sim::trace::Trace;
@@ -48,11 +49,22 @@ fn conversation(seed: &mut Seed) -> (&'static str, Ending, Vec<Step>) {
 }
 
 /// What the whole conversation must come to.
-fn expected(name: &str, ending: Ending) -> (Option<String>, String, Option<Fault>) {
-    let line_end = if matches!(ending, Ending::Line | Ending::CarriageReturn) { "\n" } else { "" };
+fn expected(
+    framing: Framing,
+    name: &str,
+    ending: Ending,
+) -> (Option<String>, String, Option<Fault>) {
+    let is_line = match framing {
+        Framing::Auto => matches!(ending, Ending::Line | Ending::CarriageReturn),
+        Framing::Line => true,
+        Framing::Pause => false,
+    };
+    let line_end = if is_line { "\n" } else { "" };
     let not_found = || format!("{NOT_FOUND}{line_end}");
     match (name, ending) {
         ("", Ending::Pause) => (None, String::new(), None),
+        // Lines are waited for until the deadline of the name.
+        (_, Ending::Pause) if framing == Framing::Line => (None, String::new(), Some(Fault::Peer)),
         ("", Ending::End) => (None, String::new(), Some(Fault::Nobody)),
         ("" | "../secret", _) => (None, not_found(), Some(Fault::Refused)),
         ("no such", _) => (Some("/no such".into()), not_found(), Some(Fault::Refused)),
@@ -64,16 +76,20 @@ fn expected(name: &str, ending: Ending) -> (Option<String>, String, Option<Fault
 }
 
 fn holds(seed: &mut Seed, trace: &mut Trace) -> Verdict {
+    let framing = [Framing::Auto, Framing::Line, Framing::Pause][seed.below(3)];
     let (name, ending, steps) = conversation(seed);
-    let run = run(Server::new(), &steps, answer, trace);
+    let server = Server::new(Framer::new(framing, PAUSE));
+    let run = run(server, &steps, answer, trace);
     let asked = run.asked.first().map(|SendFile(path)| path.display());
     let told = String::from_utf8_lossy(&run.transmitted).into_owned();
     let got = (asked, told, run.closed.map(|(_, fault)| fault));
-    let expected = expected(name, ending);
+    let expected = expected(framing, name, ending);
     if got == expected {
         return Ok(());
     }
-    Err(format!("{name:?} by {ending:?} came to {got:?} and had to come to {expected:?}"))
+    Err(format!(
+        "{framing:?}: {name:?} by {ending:?} came to {got:?} and had to come to {expected:?}"
+    ))
 }
 
 #[test]
@@ -92,6 +108,6 @@ fn a_name_cut_by_a_gap_longer_than_the_pause_is_two_and_the_first_counts() {
         Step::after(Duration::from_millis(after_ms), Action::Bytes(bytes.as_bytes().to_vec()))
     };
     let steps = [step(0, "a.t"), step(21, "xt")];
-    let run = run(Server::new(), &steps, answer, &mut Trace::default());
+    let run = run(Server::default(), &steps, answer, &mut Trace::default());
     assert_eq!(run.asked.first().map(|SendFile(path)| path.display()), Some("/a.t".into()));
 }

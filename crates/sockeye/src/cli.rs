@@ -12,7 +12,10 @@ use sockeye_engine::request_log::LogFormat;
 use sockeye_proto::address::{Address, Scheme};
 use sockeye_proto::datagram::network::Network;
 use sockeye_proto::idle::IdleTimeout;
-use sockeye_proto::limits::{CLIENTS_MAX, CLIENTS_PER_ADDRESS_MAX};
+use sockeye_proto::limits::{CLIENTS_MAX, CLIENTS_PER_ADDRESS_MAX, PAUSE, PAUSE_MAX, PAUSE_MIN};
+use sockeye_proto::text::framing::{self, Framer};
+
+use crate::exit::Failure;
 
 /// A LAN hub and a network bench in one binary.
 ///
@@ -108,7 +111,8 @@ pub enum ServeVerb {
                         sockeye serve echo --on udp://127.0.0.1:7001 --reply 'Hello UDP Client'"
 )]
 pub struct ServeEcho {
-    /// Answers every message or datagram with this text instead.
+    /// Answers every message or datagram with this text instead. Without it, tcp has no messages:
+    /// every byte comes back as it is.
     #[arg(long, value_name = "TEXT")]
     pub reply: Option<String>,
     /// Of any text service.
@@ -145,9 +149,61 @@ pub struct TextServer {
     /// of them; repeatable.
     #[arg(long, value_name = "NET", action = ArgAction::Append)]
     pub plain: Vec<Network>,
+    /// Of the tcp wire.
+    #[command(flatten)]
+    pub framing: Framing,
     /// Of any server.
     #[command(flatten)]
     pub server: Server,
+}
+
+/// Where a message over tcp ends.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Messages over tcp")]
+pub struct Framing {
+    /// What ends a message; auto unless told otherwise.
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub framing: Option<FramingName>,
+    /// How long a pause is, from 1ms to 4s; 20ms unless told otherwise.
+    #[arg(long, value_name = "TIME", value_parser = pause, allow_hyphen_values = true)]
+    pub pause: Option<Duration>,
+}
+
+/// The framings by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FramingName {
+    /// A line end alone.
+    Line,
+    /// A pause alone; a line end inside is part of the message.
+    Pause,
+    /// A pause until the client's first line end, from then on a line end.
+    Auto,
+}
+
+impl Framing {
+    /// What each conversation begins with. Over no tcp wire with messages neither flag does
+    /// anything, nor does a pause between lines; what does nothing is refused, with the reason.
+    pub fn framer(&self, unframed: Option<&str>) -> Result<Framer, Failure> {
+        let framing = match self.framing {
+            Some(FramingName::Line) => framing::Framing::Line,
+            Some(FramingName::Pause) => framing::Framing::Pause,
+            Some(FramingName::Auto) | None => framing::Framing::Auto,
+        };
+        let without_use = match (self.framing, self.pause, unframed) {
+            (Some(_), _, Some(reason)) => Some(("--framing", reason)),
+            (_, Some(_), Some(reason)) => Some(("--pause", reason)),
+            (Some(FramingName::Line), Some(_), None) => {
+                Some(("--pause", "--framing line waits for none"))
+            }
+            _ => None,
+        };
+        match without_use {
+            Some((flag, reason)) => {
+                Err(Failure::Usage(format!("{flag} would do nothing: {reason}; leave it out")))
+            }
+            None => Ok(Framer::new(framing, self.pause.unwrap_or(PAUSE))),
+        }
+    }
 }
 
 /// The drivers by name.
@@ -174,7 +230,8 @@ impl From<DriverName> for Driver {
 /// `sockeye serve files`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  sockeye serve files ~/Photos --on http://127.0.0.1:8080\n  \
-                        sockeye serve files . --on http://0.0.0.0:8080 --on tcp://0.0.0.0:7008\n\n\
+                        sockeye serve files . --on http://0.0.0.0:8080 --on tcp://0.0.0.0:7008\n  \
+                        sockeye serve files . --on tcp://127.0.0.1:7008 --driver single\n\n\
                         An address other than loopback lets everybody in who can reach it.")]
 pub struct ServeFiles {
     /// The folder to serve.
@@ -184,6 +241,13 @@ pub struct ServeFiles {
     #[arg(long, value_name = "URL", action = ArgAction::Append,
           default_value = "http://127.0.0.1:8080", value_parser = server_address)]
     pub on: Vec<Address>,
+    /// What runs the conversations: tokio tasks, a thread for each, or one thread for all. http is
+    /// served by tasks alone.
+    #[arg(long, value_enum, default_value_t = DriverName::Tasks)]
+    pub driver: DriverName,
+    /// Of the tcp wire.
+    #[command(flatten)]
+    pub framing: Framing,
     /// Of the folder.
     #[command(flatten)]
     pub share: Share,
@@ -432,6 +496,13 @@ fn duration(text: &str) -> Result<Duration, String> {
     let span: jiff::SignedDuration =
         text.parse().map_err(|_| "write a time like 30s, 2m or 500ms".to_owned())?;
     Duration::try_from(span).map_err(|_| "a time cannot be negative".into())
+}
+
+fn pause(text: &str) -> Result<Duration, String> {
+    match duration(text) {
+        Ok(pause) if (PAUSE_MIN..=PAUSE_MAX).contains(&pause) => Ok(pause),
+        _ => Err("write a time from 1ms to 4s, like 200ms".into()),
+    }
 }
 
 fn idle_timeout(text: &str) -> Result<IdleTimeout, String> {

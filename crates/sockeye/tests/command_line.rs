@@ -82,9 +82,41 @@ fn wrong_usage_is_exit_2_and_names_what_is_wrong() {
     assert_usage_error(&["serve", "files", "--on", "http://127.0.0.1:0/x"], "leave `/x` out");
     assert_usage_error(&["serve", "files", "--on", "http://me@127.0.0.1:0"], "user name");
     assert_usage_error(&["serve", "files", "--log", "xml"], "json");
+    assert_usage_error(&["serve", "files", "--driver", "forks"], "single");
+    assert_usage_error(
+        &["serve", "files", "--driver", "single"],
+        "http://127.0.0.1:8080 is served",
+    );
+    for pause in ["0s", "500us", "5s", "-1s", "soon"] {
+        let pause = format!("--pause={pause}");
+        assert_usage_error(&["serve", "clock", &pause], "from 1ms to 4s, like 200ms");
+    }
+    assert_usage_error(&["serve", "clock", "--framing", "lines"], "line, pause, auto");
+    let both = ["serve", "files", "--on", "tcp://127.0.0.1:0", "--on", "http://[::1]:0"];
+    assert_usage_error(&[&both[..], &["--driver", "threads"]].concat(), "leave --driver out");
     assert_usage_error(&["serve", "files", "--ipv4", "--ipv6"], "--ipv6");
     assert_usage_error(&["get"], "URL");
     assert_usage_error(&["get", "http://h/x", "--overwrte"], "--overwrite");
+}
+
+#[test]
+fn a_flag_that_would_do_nothing_is_refused_with_the_reason() {
+    let free = |scheme| format!("{scheme}://127.0.0.1:0");
+    let (http, tcp, udp) = (free("http"), free("tcp"), free("udp"));
+    for flag in [["--framing", "line"], ["--framing", "auto"], ["--pause", "1s"]] {
+        for (service, on, reason) in [
+            (&["echo"][..], &tcp, "without --reply"),
+            (&["echo", "--reply", "x"], &udp, "no tcp listener"),
+            (&["clock"], &udp, "no tcp listener"),
+            (&["files"], &http, "no tcp listener"),
+        ] {
+            let arguments = [&["serve"], service, &["--on", on], &flag].concat();
+            assert_usage_error(&arguments, &format!("{} would do nothing", flag[0]));
+            assert_usage_error(&arguments, reason);
+        }
+    }
+    let line = ["serve", "clock", "--on", &tcp, "--framing", "line", "--pause", "1s"];
+    assert_usage_error(&line, "--pause would do nothing");
 }
 
 #[test]

@@ -1,24 +1,21 @@
 //! The classic raw wire of a file server over TCP: the first message is a file's name, the answer
 //! is the file's bytes and then the end; `Error: File not found` when there is none.
 //!
-//! The name may come as a line, as one write without a line end (a pause ends it), or as
-//! everything the peer sends before it ends its sending side. The file's bytes go past this
-//! machine: it asks for them to be sent and is told how that ended.
+//! Where the name ends and how a refusal is ended is the [`Framer`]'s affair, as on every text
+//! wire; a name need not be UTF-8. The file's bytes go past this machine: it asks for them to be
+//! sent and is told how that ended.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::time::Duration;
 
 use crate::http::target::SharePath;
-use crate::limits::{HEAD_DEADLINE, MESSAGE_MAX_BYTES, PAUSE, PAUSE_TYPING};
+use crate::limits::HEAD_DEADLINE;
 use crate::machine::{Fault, Input, Machine, Output, Tick, Ticket};
-use crate::text::framing::{foreign_opening, is_http_request};
+use crate::text::framing::{FrameError, Framer};
 
 /// What a caller is told about a name that leads to no file. The beginner's clients compare with
 /// exactly this text.
 pub const NOT_FOUND: &str = "Error: File not found";
-/// What a caller is told who sends more than a message can hold.
-pub const TOO_LONG: &str = "error: message longer than 65536 bytes";
 
 /// The one thing the machine asks for: send this file's bytes to the peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,115 +58,99 @@ pub enum Event {
 }
 
 /// The server's side of one connection.
-#[derive(Debug)]
+///
+/// ```
+/// use sockeye_proto::files::raw::{SendFile, Server};
+/// use sockeye_proto::machine::{Input, Machine, Output, Tick};
+///
+/// let mut server = Server::default();
+/// server.handle(Tick::START, Input::Bytes(b"sub/a.txt\r\n"));
+/// assert!(matches!(server.poll(), Output::Happened(_)));
+/// let Output::Ask(_, SendFile(path)) = server.poll() else { panic!("a whole line is a name") };
+/// assert_eq!(path.display(), "/sub/a.txt");
+/// ```
+#[derive(Debug, Default)]
 pub struct Server {
     state: State,
-    heard: Vec<u8>,
-    /// Whether every read so far brought one byte: somebody types into a character-mode telnet.
-    typed: bool,
-    line_peer: bool,
+    framer: Framer,
     outputs: VecDeque<Output<SendFile, Event>>,
 }
 
-/// When the name's first and last bytes so far came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Heard {
-    first: Tick,
-    last: Tick,
-}
-
-#[derive(Debug, PartialEq, Eq)]
 enum State {
-    Hearing { heard: Option<Heard> },
+    /// The name is not whole. It is not waited for longer than [`HEAD_DEADLINE`] after its first
+    /// byte, however it is fed.
+    Hearing {
+        first_byte: Option<Tick>,
+    },
     Sending,
     Closed,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self::Hearing { first_byte: None }
+    }
 }
 
 impl Server {
     const TICKET: Ticket = Ticket(0);
     const NAME_SHOWN_MAX_BYTES: usize = 4_096;
 
-    /// A server that waits for the name.
-    pub fn new() -> Self {
-        Self {
-            state: State::Hearing { heard: None },
-            heard: Vec::new(),
-            typed: true,
-            line_peer: false,
-            outputs: VecDeque::new(),
-        }
+    /// A server that waits for the name, which ends as this framer says.
+    pub fn new(framer: Framer) -> Self {
+        Self { framer, ..Self::default() }
     }
 
-    fn pause(&self) -> Duration {
-        if self.typed { PAUSE_TYPING } else { PAUSE }
-    }
-
-    fn hear(&mut self, now: Tick, bytes: &[u8]) {
-        self.typed &= bytes.len() == 1;
-        // One byte past the longest message and its line end is enough to know that it is too long.
-        let room = (MESSAGE_MAX_BYTES + 3).saturating_sub(self.heard.len());
-        self.heard.extend_from_slice(&bytes[..bytes.len().min(room)]);
-        if let Some(protocol) = foreign_opening(&self.heard) {
-            self.outputs.push_back(Output::Happened(Event::ForeignProtocol(protocol)));
-            return self.close(Fault::Peer);
-        }
-        let first = match self.state {
-            State::Hearing { heard: Some(heard) } => heard.first,
-            _ => now,
-        };
-        self.state = State::Hearing { heard: Some(Heard { first, last: now }) };
-        if let Some(end) = self.heard.iter().position(|&b| b == b'\n') {
-            self.line_peer = true;
-            self.heard.truncate(end);
-            if self.heard.last() == Some(&b'\r') {
-                self.heard.pop();
+    /// Looks whether the name is whole, or will never be.
+    fn advance(&mut self, now: Tick, first_byte: Option<Tick>) {
+        match self.framer.next_message() {
+            Some(Ok(name)) => self.take_name(now, &name),
+            Some(Err(FrameError::Foreign(protocol))) => {
+                self.outputs.push_back(Output::Happened(Event::ForeignProtocol(protocol)));
+                self.close(Fault::Peer);
             }
-            self.take_name();
-        } else if self.heard.len() > MESSAGE_MAX_BYTES + 1 {
-            self.refuse(TOO_LONG);
+            Some(Err(error @ FrameError::TooLong)) => self.refuse(now, &error.to_string()),
+            None if self.framer.has_ended() => self.close(Fault::Nobody),
+            None if first_byte.is_some_and(|first| first + HEAD_DEADLINE <= now) => {
+                self.close(Fault::Peer);
+            }
+            None => self.state = State::Hearing { first_byte },
         }
     }
 
-    fn take_name(&mut self) {
-        if self.heard.len() > MESSAGE_MAX_BYTES {
-            return self.refuse(TOO_LONG);
-        }
-        let name = std::mem::take(&mut self.heard);
+    fn take_name(&mut self, now: Tick, name: &[u8]) {
+        self.framer.forget_the_rest();
         let shown = name[..name.len().min(Self::NAME_SHOWN_MAX_BYTES)].to_vec();
         self.outputs.push_back(Output::Happened(Event::Asked(shown)));
-        if is_http_request(&name) {
-            self.outputs.push_back(Output::Happened(Event::ForeignProtocol("an HTTP request")));
-            return self.close(Fault::Peer);
-        }
-        match SharePath::from_raw_name(&name) {
+        match SharePath::from_raw_name(name) {
             Ok(path) if !path.is_root() => {
                 self.state = State::Sending;
                 self.outputs.push_back(Output::Ask(Self::TICKET, SendFile(path)));
             }
-            Ok(_) | Err(_) => self.refuse(NOT_FOUND),
+            Ok(_) | Err(_) => self.refuse(now, NOT_FOUND),
         }
     }
 
-    /// Tells the peer in its own kind: a line peer gets a line end.
-    fn refuse(&mut self, text: &str) {
-        let mut bytes = text.as_bytes().to_vec();
-        if self.line_peer {
-            bytes.push(b'\n');
+    fn answered(&mut self, now: Tick, sent: Sent) {
+        self.outputs.push_back(Output::Happened(Event::Answered(sent.clone())));
+        match sent {
+            Sent::Whole { .. } => self.close(Fault::Nobody),
+            Sent::NotFound { .. } => self.refuse(now, NOT_FOUND),
+            Sent::Broken { .. } => self.close(Fault::Ours),
         }
+    }
+
+    fn refuse(&mut self, now: Tick, text: &str) {
+        let mut bytes = Vec::with_capacity(text.len() + 1);
+        self.framer.say(now, text.as_bytes(), &mut bytes);
         self.outputs.push_back(Output::Transmit(bytes));
         self.close(Fault::Refused);
     }
 
     fn close(&mut self, fault: Fault) {
         self.state = State::Closed;
-        self.heard = Vec::new();
         self.outputs.push_back(Output::Close(fault));
-    }
-}
-
-impl Default for Server {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -181,41 +162,37 @@ impl Machine for Server {
     type Told = Infallible;
 
     fn handle(&mut self, now: Tick, input: Input<'_, Sent>) {
-        match (&self.state, input) {
+        match (self.state, input) {
             (_, Input::Told(never)) => match *never {},
-            (State::Closed, _)
+            (State::Hearing { first_byte }, Input::Bytes(bytes)) => {
+                self.framer.hear(now, bytes);
+                self.advance(now, first_byte.or(Some(now)));
+            }
+            (State::Hearing { first_byte }, Input::End) => {
+                self.framer.end();
+                self.advance(now, first_byte);
+            }
+            (State::Hearing { first_byte }, Input::Time) => {
+                self.framer.time(now);
+                self.advance(now, first_byte);
+            }
+            (State::Sending, Input::Answer(_, sent)) => self.answered(now, sent),
+            // What follows a name is nobody's concern.
+            (State::Hearing { .. }, Input::Answer(..))
             | (State::Sending, Input::Bytes(_) | Input::End | Input::Time)
-            | (State::Hearing { .. }, Input::Answer(..))
-            | (State::Hearing { heard: None }, Input::Time) => {}
-            (State::Hearing { .. }, Input::Bytes(bytes)) => self.hear(now, bytes),
-            (State::Hearing { .. }, Input::End) if self.heard.is_empty() => {
-                self.close(Fault::Nobody);
-            }
-            (State::Hearing { .. }, Input::End) => self.take_name(),
-            (State::Hearing { heard: Some(heard) }, Input::Time) => {
-                if heard.last + self.pause() <= now {
-                    self.take_name();
-                } else if heard.first + HEAD_DEADLINE <= now {
-                    self.close(Fault::Peer);
-                }
-            }
-            (State::Sending, Input::Answer(_, sent)) => {
-                self.outputs.push_back(Output::Happened(Event::Answered(sent.clone())));
-                match sent {
-                    Sent::Whole { .. } => self.close(Fault::Nobody),
-                    Sent::NotFound { .. } => self.refuse(NOT_FOUND),
-                    Sent::Broken { .. } => self.close(Fault::Ours),
-                }
-            }
+            | (State::Closed, _) => {}
         }
     }
 
     fn poll(&mut self) -> Output<SendFile, Event> {
-        self.outputs.pop_front().unwrap_or_else(|| match self.state {
-            State::Hearing { heard } => Output::Wait(
-                heard.map(|heard| (heard.last + self.pause()).min(heard.first + HEAD_DEADLINE)),
-            ),
-            State::Sending | State::Closed => Output::Wait(None),
+        self.outputs.pop_front().unwrap_or_else(|| {
+            Output::Wait(match self.state {
+                State::Hearing { first_byte } => {
+                    let overdue = first_byte.map(|first| first + HEAD_DEADLINE);
+                    overdue.into_iter().chain(self.framer.deadline()).min()
+                }
+                State::Sending | State::Closed => None,
+            })
         })
     }
 }
@@ -223,6 +200,8 @@ impl Machine for Server {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::PAUSE;
+    use crate::text::framing::Framing;
 
     fn at(ms: u64) -> Tick {
         Tick::from_ns(ms * 1_000_000)
@@ -260,7 +239,7 @@ mod tests {
     #[test]
     fn a_line_is_a_name_with_or_without_a_carriage_return_and_a_leading_slash() {
         for name in [&b"a.txt\n"[..], b"a.txt\r\n", b"/a.txt\n", b"a.txt\nmore"] {
-            let mut server = Server::new();
+            let mut server = Server::default();
             server.handle(at(0), Input::Bytes(name));
             assert_eq!(asked(&drain(&mut server)).as_deref(), Some("/a.txt"), "{name:?}");
         }
@@ -268,7 +247,7 @@ mod tests {
 
     #[test]
     fn bytes_without_a_line_end_are_a_name_after_the_pause() {
-        let mut server = Server::new();
+        let mut server = Server::default();
         server.handle(at(100), Input::Bytes(b"a.txt"));
         assert_eq!(drain(&mut server), [Output::Wait(Some(at(120)))]);
         server.handle(at(119), Input::Time);
@@ -279,7 +258,7 @@ mod tests {
 
     #[test]
     fn somebody_who_types_a_byte_at_a_time_is_waited_for_a_second() {
-        let mut server = Server::new();
+        let mut server = Server::default();
         for (i, byte) in b"a.txt".iter().enumerate() {
             server.handle(at(300 * i as u64), Input::Bytes(&[*byte]));
             server.handle(at(300 * i as u64 + 299), Input::Time);
@@ -289,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_name_fed_a_byte_at_a_time_without_end_is_not_waited_for() {
-        let mut server = Server::new();
+        let mut server = Server::default();
         for i in 0..100 {
             server.handle(at(500 * i), Input::Bytes(b"x"));
             server.handle(at(500 * i), Input::Time);
@@ -299,7 +278,7 @@ mod tests {
 
     #[test]
     fn the_end_of_input_ends_the_name() {
-        let mut server = Server::new();
+        let mut server = Server::default();
         server.handle(at(0), Input::Bytes(b"a.txt"));
         server.handle(at(1), Input::End);
         assert_eq!(asked(&drain(&mut server)).as_deref(), Some("/a.txt"));
@@ -307,7 +286,7 @@ mod tests {
 
     #[test]
     fn a_peer_that_says_nothing_and_ends_is_just_closed() {
-        let mut server = Server::new();
+        let mut server = Server::default();
         server.handle(at(0), Input::End);
         assert_eq!(drain(&mut server), [Output::Close(Fault::Nobody), Output::Wait(None)]);
     }
@@ -317,7 +296,7 @@ mod tests {
         for (name, text) in
             [(&b"no\n"[..], "Error: File not found\n"), (b"no", "Error: File not found")]
         {
-            let mut server = Server::new();
+            let mut server = Server::default();
             server.handle(at(0), Input::Bytes(name));
             server.handle(at(1), Input::End);
             drain(&mut server);
@@ -331,7 +310,7 @@ mod tests {
     #[test]
     fn names_that_lead_out_are_not_found() {
         for name in [&b"../etc/passwd\n"[..], b"a/../../b\n", b"\n", b"/\n", b"a\0b\n"] {
-            let mut server = Server::new();
+            let mut server = Server::default();
             server.handle(at(0), Input::Bytes(name));
             assert_eq!(told(&drain(&mut server)), "Error: File not found\n", "{name:?}");
         }
@@ -339,13 +318,48 @@ mod tests {
 
     #[test]
     fn a_name_that_never_ends_is_refused_and_bounded() {
-        let mut server = Server::new();
+        let mut server = Server::default();
         for _ in 0..100 {
             server.handle(at(0), Input::Bytes(&[b'x'; 10_000]));
         }
         let outputs = drain(&mut server);
-        assert_eq!(told(&outputs), TOO_LONG);
+        assert_eq!(told(&outputs), "error: message longer than 65536 bytes");
         assert_eq!(server.state, State::Closed);
+    }
+
+    #[test]
+    fn a_name_need_not_be_utf8() {
+        let mut server = Server::default();
+        server.handle(at(0), Input::Bytes(b"caf\xe9.txt\n"));
+        let outputs = drain(&mut server);
+        assert!(outputs.contains(&Output::Happened(Event::Asked(b"caf\xe9.txt".to_vec()))));
+        let asked = outputs.iter().any(|output| matches!(output, Output::Ask(..)));
+        assert!(asked, "{outputs:?}");
+    }
+
+    #[test]
+    fn a_refusal_is_ended_as_the_framing_says() {
+        let mut server = Server::new(Framer::new(Framing::Line, PAUSE));
+        server.handle(at(0), Input::Bytes(b"none"));
+        assert_eq!(drain(&mut server), [Output::Wait(Some(at(10_000)))], "no pause ends it");
+        server.handle(at(1), Input::End);
+        assert_eq!(asked(&drain(&mut server)).as_deref(), Some("/none"));
+        server.handle(at(2), Input::Answer(Ticket(0), Sent::NotFound { note: String::new() }));
+        assert_eq!(told(&drain(&mut server)), "Error: File not found\n");
+    }
+
+    #[test]
+    fn an_http_request_shows_when_its_line_is_whole() {
+        let mut server = Server::default();
+        server.handle(at(0), Input::Bytes(b"GET /a.txt HTTP/1."));
+        assert_eq!(drain(&mut server), [Output::Wait(Some(at(20)))]);
+        server.handle(at(10), Input::Bytes(b"1\r\n"));
+        let foreign = Output::Happened(Event::ForeignProtocol("an HTTP request"));
+        let closed = [foreign, Output::Close(Fault::Peer), Output::Wait(None)];
+        assert_eq!(drain(&mut server), closed);
+        let mut server = Server::default();
+        server.handle(at(0), Input::Bytes(b"GET /a.txt\n"));
+        assert_eq!(asked(&drain(&mut server)).as_deref(), Some("/GET /a.txt"), "a name like any");
     }
 
     #[test]
@@ -353,7 +367,7 @@ mod tests {
         for opening in
             [&b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"[..], b"\x16\x03\x01\x02\x00", b"\xfe1"]
         {
-            let mut server = Server::new();
+            let mut server = Server::default();
             server.handle(at(0), Input::Bytes(opening));
             let outputs = drain(&mut server);
             assert!(outputs.contains(&Output::Close(Fault::Peer)), "{outputs:?}");
@@ -363,7 +377,7 @@ mod tests {
 
     #[test]
     fn what_is_said_after_the_name_changes_nothing() {
-        let mut server = Server::new();
+        let mut server = Server::default();
         server.handle(at(0), Input::Bytes(b"a\n"));
         drain(&mut server);
         server.handle(at(1), Input::Bytes(b"b\n"));

@@ -12,6 +12,9 @@ use super::spoken::{Ending, Spoken};
 use super::{Direction, NOT_UTF8, Reply, Speaker};
 use crate::machine::{Fault, Input, Machine, Output, Tick, Ticket};
 
+/// An empty queue keeps the memory of this many outputs.
+const OUTPUTS_KEPT: usize = 16;
+
 /// What a dialogue reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -157,6 +160,8 @@ impl<S: Speaker> Machine for Dialogue<S> {
 
     fn poll(&mut self) -> Output<S::Question, Event> {
         self.outputs.pop_front().unwrap_or_else(|| {
+            // One read of many short messages costs no memory for the rest of the conversation.
+            self.outputs.shrink_to(OUTPUTS_KEPT);
             Output::Wait(self.framer.deadline().filter(|_| self.state != State::Closed))
         })
     }
@@ -223,6 +228,14 @@ mod tests {
         assert_eq!(said(&mut machine).0, "", "an answer counts once");
         machine.handle(Tick::START, Input::Answer(second.unwrap(), "B".into()));
         assert_eq!(said(&mut machine).0, "B\nc\nd\n");
+    }
+
+    #[test]
+    fn a_flood_of_short_messages_costs_no_memory_once_it_is_answered() {
+        let mut machine = parrot();
+        machine.handle(Tick::START, Input::Bytes(&b"x\n".repeat(8_192)));
+        assert_eq!(said(&mut machine).0.len(), 2 * 8_192);
+        assert!(machine.outputs.capacity() < 100, "{}", machine.outputs.capacity());
     }
 
     #[test]

@@ -11,8 +11,11 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::spoken::Ending;
-use crate::limits::{MESSAGE_MAX_BYTES, PAUSE, PAUSE_TYPING};
+use crate::limits::{ANSWERS_APART, MESSAGE_MAX_BYTES, PAUSE, PAUSE_TYPING};
 use crate::machine::Tick;
+
+/// An empty queue keeps the memory of this many messages.
+const MESSAGES_KEPT: usize = 16;
 
 /// How messages are told apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,7 +63,7 @@ pub enum FrameError {
 /// assert_eq!(framer.next_message(), None);
 /// assert_eq!((framer.kind(), framer.deadline()), (Kind::Line, None));
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Framer {
     framing: Framing,
     pause: Duration,
@@ -130,6 +133,7 @@ impl Framer {
             _ => 0,
         };
         if self.heard.len() > MESSAGE_MAX_BYTES + end_bytes && self.error.is_none() {
+            self.spoke_without_line_end();
             self.fail(FrameError::TooLong);
         }
     }
@@ -167,13 +171,20 @@ impl Framer {
 
     /// The next whole message, or the error that ends the conversation.
     pub fn next_message(&mut self) -> Option<Result<Vec<u8>, FrameError>> {
-        match self.messages.pop_front() {
-            Some((message, ending)) => {
-                self.last_ending = ending;
-                Some(Ok(message))
-            }
-            None => self.error.map(Err),
+        if let Some((message, ending)) = self.messages.pop_front() {
+            self.last_ending = ending;
+            return Some(Ok(message));
         }
+        // One read of many short lines costs no memory for the rest of the conversation.
+        self.messages.shrink_to(MESSAGES_KEPT);
+        self.error.map(Err)
+    }
+
+    /// The message that was waited for has come: what came after it is forgotten.
+    pub fn forget_the_rest(&mut self) {
+        self.messages = VecDeque::new();
+        self.heard = Vec::new();
+        self.searched = 0;
     }
 
     /// How the message had ended that [`next_message`](Self::next_message) gave last.
@@ -183,9 +194,11 @@ impl Framer {
 
     /// A message as this peer wants it, at the end of `out`: with a line end for a line peer and
     /// for one that has not spoken; without for a pause peer, but with one before it if the last
-    /// was said less than the pause ago, so that the two do not run together.
+    /// was said less than [`ANSWERS_APART`] ago, so that the two do not run together. That is the
+    /// wire's own span: how long this side waits for what comes, the pause, says nothing of how
+    /// the peer reads.
     pub fn say(&mut self, now: Tick, message: &[u8], out: &mut Vec<u8>) {
-        let runs_together = self.last_said.is_some_and(|last| now.since(last) < PAUSE);
+        let runs_together = self.last_said.is_some_and(|last| now.since(last) < ANSWERS_APART);
         if self.kind == Kind::Pause && runs_together {
             out.push(b'\n');
         }
@@ -217,10 +230,7 @@ impl Framer {
 
     /// What stands is a message, ended by a pause or by the end of the stream.
     fn take_standing(&mut self) {
-        // By lines alone, the last of them without its end makes no pause peer.
-        if self.kind == Kind::Silent && self.framing != Framing::Line {
-            self.kind = Kind::Pause;
-        }
+        self.spoke_without_line_end();
         let mut message = std::mem::take(&mut self.heard);
         (self.searched, self.is_typed) = (0, true);
         let mut ending = if self.has_ended { Ending::End } else { Ending::Pause };
@@ -228,6 +238,13 @@ impl Framer {
             (message, ending) = without_carriage_return(message);
         }
         self.take(message, ending);
+    }
+
+    /// By lines alone, the last of them without its end makes no pause peer.
+    fn spoke_without_line_end(&mut self) {
+        if self.kind == Kind::Silent && self.framing != Framing::Line {
+            self.kind = Kind::Pause;
+        }
     }
 
     fn take(&mut self, message: Vec<u8>, ending: Ending) {
@@ -262,7 +279,7 @@ fn without_carriage_return(mut line: Vec<u8>) -> (Vec<u8>, Ending) {
 
 /// What gives another protocol away before a first line is complete: a TLS record of the handshake
 /// kind (RFC 8446, section 5.1), or the first byte of our native wires.
-pub(crate) fn foreign_opening(heard: &[u8]) -> Option<&'static str> {
+fn foreign_opening(heard: &[u8]) -> Option<&'static str> {
     match heard {
         [0x16, 0x03, ..] => Some("a TLS hello"),
         [0xFE, ..] => Some("a native wire, which this service does not have"),
@@ -271,7 +288,7 @@ pub(crate) fn foreign_opening(heard: &[u8]) -> Option<&'static str> {
 }
 
 /// `METHOD target HTTP/x` (RFC 9112, section 3): a browser that was given the wrong port.
-pub(crate) fn is_http_request(line: &[u8]) -> bool {
+fn is_http_request(line: &[u8]) -> bool {
     let line = line.split(|&b| b == b'\n').next().unwrap_or_default().trim_ascii_end();
     let mut words = line.split(|&b| b == b' ');
     let method = words.next().unwrap_or_default();
@@ -389,6 +406,7 @@ mod tests {
         framer.hear(at(0), b"\nmore\n");
         assert_eq!(framer.next_message(), Some(Err(FrameError::TooLong)), "for good");
         assert!(framer.heard.capacity() == 0, "and nothing is kept");
+        assert_eq!(said(&mut framer, 0, "no"), "no", "who has sent no line end gets none");
     }
 
     #[test]
@@ -438,6 +456,18 @@ mod tests {
     }
 
     #[test]
+    fn how_long_is_waited_for_the_peer_changes_nothing_for_what_is_said_to_it() {
+        for pause_ms in [1, 200] {
+            let mut framer = Framer::new(Framing::Auto, Duration::from_millis(pause_ms));
+            framer.hear(at(0), b"xx");
+            framer.time(at(pause_ms));
+            assert_eq!(said(&mut framer, 1000, "a"), "a");
+            assert_eq!(said(&mut framer, 1019, "b"), "\nb", "{pause_ms} ms");
+            assert_eq!(said(&mut framer, 1039, "c"), "c", "{pause_ms} ms");
+        }
+    }
+
+    #[test]
     fn by_lines_alone_nothing_is_a_message_by_pause() {
         let mut framer = Framer::new(Framing::Line, PAUSE);
         framer.hear(at(0), b"one");
@@ -477,5 +507,17 @@ mod tests {
         let mut framer = Framer::default();
         framer.hear(at(0), &b"x\n".repeat(30_000));
         assert_eq!(std::iter::from_fn(|| framer.next_message()).count(), 30_000);
+        assert!(framer.messages.capacity() < 100, "and costs no memory afterwards");
+    }
+
+    #[test]
+    fn what_is_forgotten_is_no_message_and_the_peers_kind_is_kept() {
+        let mut framer = Framer::default();
+        framer.hear(at(0), b"one\ntwo\nthree");
+        assert_eq!(framer.next_message(), Some(Ok(b"one".to_vec())));
+        framer.forget_the_rest();
+        framer.end();
+        assert_eq!(heard(&mut framer), [""; 0]);
+        assert_eq!(said(&mut framer, 0, "no"), "no\n");
     }
 }

@@ -126,10 +126,7 @@ fn check_answers(log: &[(Tick, Logged)], how: Framing, expected: &[(Tick, String
                     (false, true) => format!("\n{text}"),
                     (false, false) => text.clone(),
                 };
-                // Of a peer whose first message is too long, nobody knows how it would end them.
-                let is_open =
-                    i == 0 && text == TOO_LONG && *bytes == format!("{text}\n").as_bytes();
-                if *bytes != wanted.as_bytes() && !is_open {
+                if *bytes != wanted.as_bytes() {
                     let wanted = Bytes(wanted.as_bytes());
                     return Err(format!("answer {i} is {} and had to be {wanted}", Bytes(bytes)));
                 }

@@ -3,15 +3,13 @@
 //! [`site`] is what the page's port answers: the hub's own paths under `/-/`, and the shared
 //! folder for everything else. [`table`] is what the person at the terminal sees.
 
-use std::sync::Arc;
-
 use sockeye_engine::drive::Driver;
 use sockeye_engine::listen::{ListenError, bind_tcp};
 use sockeye_proto::address::{Address, Scheme};
 
 use crate::cli;
 use crate::exit::Failure;
-use crate::services::files::serve::{self, Listener};
+use crate::services::files::serve::{self, Conversations, Listener};
 use crate::services::{Service, Wire, of_the_hub};
 use crate::serving::{self, Server, announce};
 
@@ -45,8 +43,7 @@ pub fn up(arguments: cli::Up) -> Result<(), Failure> {
         } else {
             serving::print(&table::table(&share, &listeners, &moved))?;
         }
-        serve::start(&server, &Arc::clone(&share), listeners);
-        Ok(())
+        serve::start(&server, &share, listeners, Conversations::default())
     })
 }
 

@@ -9,6 +9,7 @@ use sockeye_proto::address::Scheme;
 
 pub mod by_hand;
 pub mod clock;
+pub mod driver;
 pub mod echo;
 pub mod files;
 pub mod text;

@@ -1,18 +1,16 @@
 //! Serving a text service: a [`Speaker`] over TCP and UDP, on any driver.
 //!
 //! A service gives its speaker and how its questions are answered; here are the rest: the log's
-//! line for each request, the counters, the datagram's rules, and the three drivers.
+//! line for each request, the counters, and the datagram's rules.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use sockeye_engine::clock;
-use sockeye_engine::datagram::serve::{
-    DatagramPort, DatagramService, serve_as_task, serve_on_thread,
-};
+use sockeye_engine::datagram::serve::{DatagramPort, DatagramService};
 use sockeye_engine::datagram::socket::{Datagram, DatagramSocket, Outbox};
-use sockeye_engine::drive::{Bounds, Driver, StreamService, Work, Worker, single, tasks, threads};
+use sockeye_engine::drive::{Bounds, Driver, StreamService, Work, Worker};
 use sockeye_engine::http::exchange::Books;
 use sockeye_engine::listen::{Bound, Door, bind_tcp, bind_udp};
 use sockeye_engine::request_log::Record;
@@ -29,6 +27,7 @@ use sockeye_proto::text::dialogue::{Dialogue, Event};
 use sockeye_proto::text::framing::Framer;
 use sockeye_proto::text::{Direction, NOT_UTF8, Speaker};
 
+use super::driver;
 use crate::cli;
 use crate::exit::Failure;
 use crate::serving::{Server, announce};
@@ -76,6 +75,11 @@ impl Listeners {
         Ok(listeners)
     }
 
+    /// Why no message comes over tcp, if none does.
+    pub fn unframed(&self) -> Option<&'static str> {
+        self.streams.is_empty().then_some("a datagram is a message, and there is no tcp listener")
+    }
+
     /// Tells scripts where each of them is.
     pub fn announce(&self) -> Result<(), Failure> {
         for bound in &self.streams {
@@ -115,46 +119,13 @@ impl Listeners {
     {
         let (service, door) = service;
         let bounds = Bounds { idle: server.idle(), door };
-        let service = Arc::new(service);
         let guards: Vec<Guard> =
             self.datagrams.iter().map(|_| self.guard(plain)).collect::<Result<_, _>>()?;
         let sockets = self.datagrams.into_iter().zip(guards);
-        let ports: Vec<DatagramPort<D>> =
+        let ports =
             sockets.map(|(socket, guard)| DatagramPort::new(socket, datagram(guard))).collect();
-        match driver {
-            Driver::Tasks => {
-                for bound in self.streams {
-                    tokio::spawn(tasks::serve(bound, Arc::clone(&service), bounds.clone()));
-                }
-                for port in ports {
-                    tokio::spawn(serve_as_task(port, server.stop.clone()));
-                }
-            }
-            Driver::Threads => {
-                for bound in self.streams {
-                    let (service, bounds) = (Arc::clone(&service), bounds.clone());
-                    spawn("listener", move || threads::serve(bound, &service, &bounds))?;
-                }
-                for port in ports {
-                    let stop = server.stop.clone();
-                    spawn("datagrams", move || serve_on_thread(port, &stop))?;
-                }
-            }
-            Driver::Single => {
-                let ports = ports.into_iter().map(|port| Box::new(port) as _).collect();
-                spawn("event loop", move || single::serve(self.streams, ports, service, bounds))?;
-            }
-        }
-        Ok(())
+        driver::serve(driver, service, bounds, self.streams, ports)
     }
-}
-
-fn spawn(
-    name: &str,
-    work: impl FnOnce() -> std::io::Result<()> + Send + 'static,
-) -> Result<(), Failure> {
-    let thread = std::thread::Builder::new().name(name.into());
-    thread.spawn(work).map(drop).map_err(|e| Failure::Ours(format!("cannot start a thread: {e}")))
 }
 
 /// A speaker over streams.
@@ -162,6 +133,8 @@ fn spawn(
 pub struct Talks<S> {
     /// What each conversation begins with.
     pub prototype: S,
+    /// And what tells its messages apart.
+    pub framer: Framer,
     /// Counters, log, activity.
     pub books: Arc<Books>,
 }
@@ -171,7 +144,7 @@ impl<S: Served> StreamService for Talks<S> {
     type Worker = Clerk<S>;
 
     fn open(&self, peer: SocketAddr) -> (Dialogue<S>, Clerk<S>) {
-        let dialogue = Dialogue::new(self.prototype.clone(), Framer::default());
+        let dialogue = Dialogue::new(self.prototype.clone(), self.framer.clone());
         let (served, books) = (self.prototype.clone(), Arc::clone(&self.books));
         (dialogue, Clerk { served, books, peer, heard: None })
     }

@@ -80,6 +80,7 @@ pub fn serve(arguments: cli::ServeClock) -> Result<(), Failure> {
     let text = arguments.text;
     let port = SERVICE.default_port(Scheme::Tcp);
     let listeners = Listeners::bind(&text.on, port, &text.server.ip)?;
+    let framer = text.framing.framer(listeners.unframed())?;
     let server = Server::new(text.server)?;
     serving::run(&server, text.driver.into(), || async {
         listeners.announce()?;
@@ -88,7 +89,7 @@ pub fn serve(arguments: cli::ServeClock) -> Result<(), Failure> {
         let door = server.door();
         let books = server.books(&door, "clock tcp");
         let datagram_books = server.books(&door, "clock udp");
-        let talks = Talks { prototype: prototype.clone(), books };
+        let talks = Talks { prototype: prototype.clone(), framer, books };
         let replies = |guard| Replies {
             responder: Responder::new(prototype.clone(), guard),
             served: prototype.clone(),

@@ -87,6 +87,9 @@ impl Worker<Echo> for RawClerk {
 pub fn serve(arguments: cli::ServeEcho) -> Result<(), Failure> {
     let text = arguments.text;
     let listeners = Listeners::bind(&text.on, SERVICE.default_port(Scheme::Tcp), &text.server.ip)?;
+    let plain = "without --reply every byte comes back as it is";
+    let unframed = arguments.reply.is_none().then_some(plain).or(listeners.unframed());
+    let framer = text.framing.framer(unframed)?;
     let server = Server::new(text.server)?;
     let driver = text.driver.into();
     serving::run(&server, driver, || async {
@@ -103,7 +106,7 @@ pub fn serve(arguments: cli::ServeEcho) -> Result<(), Failure> {
             return listeners.serve(&server, driver, (Raw { books }, door), &text.plain, echoes);
         };
         let prototype = FixedReply(reply);
-        let talks = Talks { prototype: prototype.clone(), books };
+        let talks = Talks { prototype: prototype.clone(), framer, books };
         let replies = |guard| Replies {
             responder: Responder::new(prototype.clone(), guard),
             served: prototype.clone(),

@@ -5,13 +5,16 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use sockeye_engine::drive::{Bounds, Driver, tasks};
+use sockeye_engine::datagram::serve::DatagramPort;
+use sockeye_engine::drive::{Bounds, Driver};
 use sockeye_engine::listen::{Bound, IpVersion, bind_tcp};
 use sockeye_proto::address::{Address, Scheme};
+use sockeye_proto::text::framing::Framer;
 
 use crate::cli;
 use crate::exit::Failure;
 use crate::hub::site::{self, Site};
+use crate::services::driver::{self, NoDatagrams};
 use crate::services::files::serve::raw::RawService;
 use crate::services::files::serve::share::Share;
 use crate::serving::{self, Server, announce, reachable};
@@ -57,6 +60,12 @@ pub fn open(dir: &Path, flags: &cli::Share) -> Result<Arc<Share>, Failure> {
 
 /// `sockeye serve files`.
 pub fn alone(arguments: cli::ServeFiles) -> Result<(), Failure> {
+    let has_tcp = arguments.on.iter().any(|address| address.scheme == Scheme::Tcp);
+    let unframed = (!has_tcp).then_some("http has no messages, and there is no tcp listener");
+    let conversations = Conversations {
+        driver: driver_of(&arguments)?,
+        framer: arguments.framing.framer(unframed)?,
+    };
     let share = open(&arguments.dir, &arguments.share)?;
     let mut listeners = Vec::new();
     for address in &arguments.on {
@@ -65,7 +74,7 @@ pub fn alone(arguments: cli::ServeFiles) -> Result<(), Failure> {
         listeners.extend(bound);
     }
     let server = Server::new(arguments.server)?;
-    serving::run(&server, Driver::Tasks, || async {
+    serving::run(&server, conversations.driver, || async {
         for listener in &listeners {
             announce(listener.scheme, listener.bound.address)?;
             let address = listener.bound.address;
@@ -75,27 +84,49 @@ pub fn alone(arguments: cli::ServeFiles) -> Result<(), Failure> {
                 server.log.say(format!("everybody who can reach {at} may read"));
             }
         }
-        start(&server, &share, listeners);
-        Ok(())
+        start(&server, &share, listeners, conversations)
     })
 }
 
+/// The driver that was chosen, if it can serve where it is to.
+fn driver_of(arguments: &cli::ServeFiles) -> Result<Driver, Failure> {
+    let http = arguments.on.iter().find(|address| address.scheme == Scheme::Http);
+    match (Driver::from(arguments.driver), http) {
+        (Driver::Threads | Driver::Single, Some(address)) => Err(Failure::Usage(format!(
+            "{address} is served by tokio tasks alone; leave --driver out, or give only tcp \
+             listeners, like --on tcp://127.0.0.1:7008"
+        ))),
+        (driver, _) => Ok(driver),
+    }
+}
+
+/// How the conversations on the tcp wire are held.
+#[derive(Debug, Default)]
+pub struct Conversations {
+    /// What runs them; another than tasks has no http beside it.
+    pub driver: Driver,
+    /// What tells where a name ends.
+    pub framer: Framer,
+}
+
 /// Serves the folder on these listeners.
-pub fn start(server: &Server, share: &Arc<Share>, listeners: Vec<Listener>) {
+pub fn start(
+    server: &Server,
+    share: &Arc<Share>,
+    listeners: Vec<Listener>,
+    Conversations { driver, framer }: Conversations,
+) -> Result<(), Failure> {
     let door = server.door();
     let site = Site::new(server, share, &door, &listeners);
-    let http = site::service(server, &door, site);
-    let raw =
-        Arc::new(RawService { share: Arc::clone(share), books: server.books(&door, "files tcp") });
-    let bounds = Bounds { idle: server.idle(), door: door.clone() };
-    for Listener { scheme, bound } in listeners {
-        match scheme {
-            Scheme::Http => {
-                tokio::spawn(sockeye_engine::http::server::serve(bound, Arc::clone(&http)));
-            }
-            Scheme::Tcp | Scheme::Udp => {
-                tokio::spawn(tasks::serve(bound, Arc::clone(&raw), bounds.clone()));
-            }
-        }
+    let (http, tcp): (Vec<_>, Vec<_>) =
+        listeners.into_iter().partition(|listener| listener.scheme == Scheme::Http);
+    let site = site::service(server, &door, site);
+    for Listener { bound, .. } in http {
+        tokio::spawn(sockeye_engine::http::server::serve(bound, Arc::clone(&site)));
     }
+    let books = server.books(&door, "files tcp");
+    let raw = RawService { share: Arc::clone(share), framer, books };
+    let bounds = Bounds { idle: server.idle(), door };
+    let streams = tcp.into_iter().map(|listener| listener.bound).collect();
+    driver::serve(driver, raw, bounds, streams, Vec::<DatagramPort<NoDatagrams>>::new())
 }

@@ -12,6 +12,7 @@ use sockeye_proto::files::raw::{self, Event, SendFile, Sent};
 use sockeye_proto::http::range::ByteRange;
 use sockeye_proto::machine::Fault;
 use sockeye_proto::text::Direction;
+use sockeye_proto::text::framing::Framer;
 
 use super::share::Share;
 
@@ -20,6 +21,8 @@ use super::share::Share;
 pub struct RawService {
     /// The folder.
     pub share: Arc<Share>,
+    /// What tells where a conversation's name ends.
+    pub framer: Framer,
     /// Counters, log, activity.
     pub books: Arc<Books>,
 }
@@ -30,7 +33,8 @@ impl StreamService for RawService {
 
     fn open(&self, peer: SocketAddr) -> (raw::Server, Sender) {
         let (share, books) = (Arc::clone(&self.share), Arc::clone(&self.books));
-        (raw::Server::new(), Sender { share, books, request: None, peer })
+        let machine = raw::Server::new(self.framer.clone());
+        (machine, Sender { share, books, request: None, peer })
     }
 }
 
