@@ -108,6 +108,9 @@ pub const LISTING_INLINE_MAX_ENTRIES: usize = 1_000;
 /// Log lines that wait for the terminal; more are counted and dropped.
 pub const LOG_QUEUE_LINES: usize = 8_192;
 
+/// A message that the page has the hub say to a service of its own.
+pub const EXCHANGE_MESSAGE_MAX_BYTES: usize = 4_096;
+
 /// Of a message that who watches the wire is shown, at most this much.
 pub const SHOWN_MAX_BYTES: usize = 2_048;
 

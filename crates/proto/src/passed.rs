@@ -71,24 +71,26 @@ impl fmt::Display for Passed<'_> {
         if !self.meaning.is_empty() {
             write!(f, ", {}", self.meaning)?;
         }
-        let (shown, more) = self.bytes.split_at(length.min(SHOWN_MAX_BYTES));
-        if is_text(shown, more) {
-            for line in shown.split_inclusive(|&b| b == b'\n') {
-                write!(f, "{INDENT}{}", Quoted(line))?;
-            }
+        self.lines().iter().try_for_each(|line| write!(f, "{INDENT}{line}"))
+    }
+}
+
+impl Passed<'_> {
+    /// The bytes as they are shown, line by line: a text in quotes, anything else in hexadecimal.
+    pub fn lines(&self) -> Vec<String> {
+        let (shown, more) = self.bytes.split_at(self.bytes.len().min(SHOWN_MAX_BYTES));
+        let mut lines: Vec<String> = if is_text(shown, more) {
+            shown.split_inclusive(|&b| b == b'\n').map(|line| Quoted(line).to_string()).collect()
         } else {
-            for row in shown.chunks(HEX_BYTES_PER_LINE) {
-                f.write_str(INDENT)?;
-                for byte in row {
-                    write!(f, "{byte:02x} ")?;
-                }
-            }
-        }
+            let hex = |row: &[u8]| row.iter().map(|byte| format!("{byte:02x} ")).collect();
+            shown.chunks(HEX_BYTES_PER_LINE).map(hex).collect()
+        };
         match more.len() {
-            0 => Ok(()),
-            1 => write!(f, "{INDENT}and 1 byte more"),
-            n => write!(f, "{INDENT}and {n} bytes more"),
+            0 => {}
+            1 => lines.push("and 1 byte more".into()),
+            n => lines.push(format!("and {n} bytes more")),
         }
+        lines
     }
 }
 

@@ -306,7 +306,7 @@ pub struct Server {
 }
 
 /// Which IP version a name may lead to.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct Ip {
     /// Of a name's addresses, only IPv4 ones.
     #[arg(long, conflicts_with = "ipv6")]
@@ -328,7 +328,7 @@ impl Ip {
 }
 
 /// The settings file.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct Config {
     /// Reads settings from this file (sockeye.toml); the command line wins over SOCKEYE_*
     /// variables, and those over the file.
@@ -410,7 +410,7 @@ pub struct Clock {
 }
 
 /// Flags of the clients of text services.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct TextClient {
     /// Sends lines from the start. Without it, a message has no end until the server has sent a
     /// line itself, as classic servers expect it.
@@ -519,12 +519,22 @@ fn idle_timeout(text: &str) -> Result<IdleTimeout, String> {
 
 /// Where a files server listens.
 pub fn server_address(text: &str) -> Result<Address, String> {
-    let address = client_address(text)?;
+    without_path(client_address(text)?)
+}
+
+fn without_path(address: Address) -> Result<Address, String> {
     if address.path.trim_start_matches('/').is_empty() {
         Ok(address)
     } else {
         Err(format!("a server listens on a host and a port; leave `{}` out", address.path))
     }
+}
+
+/// Where a service of the hub listens.
+pub fn hub_address(text: &str) -> Result<Address, String> {
+    let schemes = [Scheme::Http, Scheme::Tcp, Scheme::Udp];
+    let address = Address::parse(text, &schemes, Scheme::Http).map_err(|e| e.to_string())?;
+    without_path(address)
 }
 
 /// The address of a text service.

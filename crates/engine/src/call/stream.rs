@@ -28,6 +28,7 @@ pub struct StreamCall {
     said_at: VecDeque<Tick>,
     last_read: Tick,
     deadline: Option<Tick>,
+    is_half_closed: bool,
     over: Option<Fault>,
 }
 
@@ -43,6 +44,7 @@ impl StreamCall {
             said_at: VecDeque::new(),
             last_read: Tick::START,
             deadline: None,
+            is_half_closed: false,
             over: None,
         }
     }
@@ -72,6 +74,11 @@ impl StreamCall {
         loop {
             self.obey();
             self.write();
+            if self.client.is_done() && self.out.is_empty() && !self.is_half_closed {
+                self.is_half_closed = true;
+                // If it is closed already there is nothing to end.
+                let _ = socket2::SockRef::from(&self.stream).shutdown(std::net::Shutdown::Write);
+            }
             if let Some(happening) = self.happened.pop_front() {
                 return happening;
             }

@@ -160,6 +160,12 @@ impl Client {
         }
     }
 
+    /// Whether it was told to finish and its last word is answered: the sending side may be ended,
+    /// so that the server sees that nothing more will come, and ends the conversation.
+    pub fn is_done(&self) -> bool {
+        self.state == State::Finishing && self.to_say.is_empty() && self.is_answered
+    }
+
     /// Messages that wait to be said.
     pub fn waiting(&self) -> usize {
         self.to_say.len()
@@ -517,6 +523,19 @@ mod tests {
         let drained = wake(&mut client, 1100);
         assert_eq!((drained.closed, drained.until), (Some(Fault::Nobody), None));
         assert_eq!(hear(&mut client, 1101, "late\n"), [""; 0]);
+    }
+
+    #[test]
+    fn it_is_done_when_its_last_word_is_answered_and_hears_on_until_the_server_ends() {
+        let mut client = Client::new(true);
+        say(&mut client, 0, "a");
+        client.finish(at(0));
+        assert!(!client.is_done());
+        assert_eq!(hear(&mut client, 1, "one\n"), ["one"]);
+        assert!(client.is_done());
+        assert_eq!(hear(&mut client, 2, "two\n"), ["two"]);
+        client.handle(at(3), Input::End);
+        assert_eq!(drain(&mut client).closed, Some(Fault::Nobody));
     }
 
     #[test]

@@ -1,17 +1,16 @@
 //! What the hub says of itself: to the page, to scripts, and to Prometheus.
 
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::net::IpAddr;
 
 use http::{HeaderValue, Response, header};
 use jiff::Timestamp;
 use serde_json::json;
-use sockeye_engine::gate::Gate;
 use sockeye_engine::http::server::Answer;
+use sockeye_engine::listen::Door;
 use sockeye_engine::metrics::{Exposition, ServiceCounters};
 use sockeye_proto::address::Scheme;
 
-use super::page;
+use super::{Place, page};
 use crate::services::of_the_hub;
 
 /// What the hub knows of itself.
@@ -24,11 +23,9 @@ pub struct Facts {
     /// When it started.
     pub started: Timestamp,
     /// Where each wire listens.
-    pub listeners: Vec<(Scheme, SocketAddr)>,
-    /// What the files service counts.
-    pub counters: Arc<ServiceCounters>,
-    /// Who is in it.
-    pub gate: Arc<Gate>,
+    pub places: Vec<Place>,
+    /// Each service's door: who is in it, and what it counts.
+    pub doors: Vec<(&'static str, Door)>,
 }
 
 impl Facts {
@@ -39,10 +36,11 @@ impl Facts {
         for service in of_the_hub() {
             for wire in service.wires {
                 let mut ports: Vec<u16> = self
-                    .listeners
+                    .places
                     .iter()
-                    .filter(|(scheme, at)| *scheme == wire.scheme && is_reached_by(host, at.ip()))
-                    .map(|(_, at)| at.port())
+                    .filter(|place| place.is_of(service, wire))
+                    .filter(|place| is_reached_by(host, place.address.ip()))
+                    .map(|place| place.address.port())
                     .collect();
                 ports.dedup();
                 for port in ports {
@@ -53,6 +51,7 @@ impl Facts {
                         "wire": scheme,
                         "url": format!("{scheme}://{host}:{port}{slash}"),
                         "about": wire.about,
+                        "try_it": wire.try_at(bare(host), port),
                     }));
                 }
             }
@@ -69,8 +68,6 @@ impl Facts {
 
     /// In the Prometheus text format.
     pub fn metrics(&self) -> String {
-        let service = |rest: &str| format!("{{service=\"files\"{rest}}}");
-        let one = |value| vec![(service(""), value)];
         let mut out = Exposition::default();
         let up_s = Timestamp::now().duration_since(self.started).as_secs().max(0) as u64;
         out.metric(
@@ -79,42 +76,77 @@ impl Facts {
             "Seconds since the start.",
             &[(String::new(), up_s)],
         );
-        let clients = self.gate.clients() as u64;
-        out.metric("sockeye_clients", "gauge", "Clients connected now.", &one(clients));
-        let counters = &self.counters;
-        let rows = [
-            ("sockeye_connections_total", "Connections let in.", &counters.connections),
-            ("sockeye_refused_total", "Connections refused: full.", &counters.refused),
+        self.metric(&mut out, "clients", "gauge", "Clients connected now.", |door| {
+            door.gate.clients() as u64
+        });
+        let rows: [(&str, &str, fn(&ServiceCounters) -> u64); 7] = [
+            ("connections_total", "Connections let in.", |c| c.connections.get()),
+            ("refused_total", "Connections refused: full.", |c| c.refused.get()),
             (
-                "sockeye_accept_failures_total",
+                "accept_failures_total",
                 "Failures to accept for want of descriptors or memory.",
-                &counters.accept_failures,
+                |c| c.accept_failures.get(),
             ),
             (
-                "sockeye_overdue_total",
+                "overdue_total",
                 "Connections closed as idle, slow with a head, or not reading.",
-                &counters.overdue,
+                |c| c.overdue.get(),
             ),
-            ("sockeye_sent_bytes_total", "Bytes of bodies and files sent.", &counters.sent_bytes),
+            (
+                "dropped_datagrams_total",
+                "Datagrams dropped by the rules against loops and floods.",
+                |c| c.dropped.get(),
+            ),
+            (
+                "kernel_dropped_datagrams_total",
+                "Datagrams that the kernel dropped for want of buffer.",
+                |c| c.kernel_dropped.get(),
+            ),
+            ("sent_bytes_total", "Bytes of bodies, files and answers sent.", |c| {
+                c.sent_bytes.get()
+            }),
         ];
-        for (name, help, counter) in rows {
-            out.metric(name, "counter", help, &one(counter.get()));
+        for (name, help, read) in rows {
+            self.metric(&mut out, name, "counter", help, |door| read(&door.counters));
         }
-        let answers: Vec<(String, u64)> = (1..6)
-            .map(|class| {
-                let labels = service(&format!(",status=\"{class}xx\""));
-                (labels, counters.answers[class].get())
+        let answers: Vec<(String, u64)> = self
+            .doors
+            .iter()
+            .flat_map(|(service, door)| (1..6).map(move |class| (service, door, class)))
+            .map(|(service, door, class)| {
+                let labels = format!("{{service=\"{service}\",status=\"{class}xx\"}}");
+                (labels, door.counters.answers[class].get())
             })
             .collect();
         out.metric("sockeye_answers_total", "counter", "Answers by class of status.", &answers);
         out.into_text()
     }
+
+    /// One metric with a sample for each service.
+    fn metric(
+        &self,
+        out: &mut Exposition,
+        name: &str,
+        kind: &str,
+        help: &str,
+        read: impl Fn(&Door) -> u64,
+    ) {
+        let sample =
+            |(service, door): &(&str, Door)| (format!("{{service=\"{service}\"}}"), read(door));
+        let samples: Vec<(String, u64)> = self.doors.iter().map(sample).collect();
+        out.metric(&format!("sockeye_{name}"), kind, help, &samples);
+    }
+}
+
+/// A host without the brackets that an IPv6 address has in a URL.
+pub fn bare(host: &str) -> &str {
+    host.trim_start_matches('[').trim_end_matches(']')
 }
 
 /// Whether who reaches this machine by that host also reaches a listener on that address. A name
 /// may stand for any address of ours.
-fn is_reached_by(host: &str, listener: IpAddr) -> bool {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
+pub fn is_reached_by(host: &str, listener: IpAddr) -> bool {
+    let host = bare(host);
     let host = if host.eq_ignore_ascii_case("localhost") { "127.0.0.1" } else { host };
     match host.parse::<IpAddr>() {
         Ok(host) => {

@@ -3,17 +3,26 @@
 //! [`site`] is what the page's port answers: the hub's own paths under `/-/`, and the shared
 //! folder for everything else. [`table`] is what the person at the terminal sees.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use sockeye_engine::datagram::socket::DatagramSocket;
 use sockeye_engine::drive::Driver;
-use sockeye_engine::listen::{ListenError, bind_tcp};
+use sockeye_engine::listen::{Bound, ListenError, bind_tcp, bind_udp};
 use sockeye_proto::address::{Address, Scheme};
 
 use crate::cli;
 use crate::exit::Failure;
+use crate::hub::site::Beside;
+use crate::services::by_hand::shell_word;
+use crate::services::files::serve::share::Share;
 use crate::services::files::serve::{self, Conversations, Listener};
-use crate::services::{Service, Wire, of_the_hub};
+use crate::services::text::Listeners;
+use crate::services::{Hub, Service, Text, Wire, of_the_hub};
 use crate::serving::{self, Server, announce};
 
 pub mod api;
+pub mod exchange;
 pub mod page;
 pub mod site;
 mod table;
@@ -22,29 +31,99 @@ mod table;
 pub fn up(arguments: cli::Up) -> Result<(), Failure> {
     let share = serve::open(&arguments.dir, &arguments.share)?;
     check_names(&arguments)?;
-    let mut listeners = Vec::new();
-    let mut moved = Vec::new();
+    let mut ground = Ground::default();
     for service in of_the_hub() {
-        for wire in service.wires {
-            if !is_left_out(service, wire, &arguments.without) {
-                listeners.extend(bind_wire(service, wire, &arguments, &mut moved)?);
-            }
-        }
+        ground.bind(service, &arguments)?;
     }
-    if listeners.is_empty() {
+    if ground.places.is_empty() {
         return Err(Failure::Usage("--without leaves nothing to start".into()));
     }
     let server = Server::new(arguments.server)?;
     serving::run(&server, Driver::Tasks, || async {
         if server.flags.quiet {
-            for listener in &listeners {
-                announce(listener.scheme, listener.bound.address)?;
+            for place in &ground.places {
+                announce(place.scheme, place.address)?;
             }
         } else {
-            serving::print(&table::table(&share, &listeners, &moved))?;
+            serving::print(&table::table(&share, &ground.places, &ground.moved))?;
         }
-        serve::start(&server, &share, listeners, Conversations::default())
+        ground.start(&server, &share)
     })
+}
+
+/// Where a wire of a service listens.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// The service.
+    pub service: &'static Service,
+    /// The wire.
+    pub scheme: Scheme,
+    /// The address, with the port really bound.
+    pub address: SocketAddr,
+}
+
+impl Place {
+    /// Whether it is where this wire of this service listens.
+    pub fn is_of(&self, service: &Service, wire: &Wire) -> bool {
+        self.service.name == service.name && self.scheme == wire.scheme
+    }
+}
+
+/// All that is bound and not yet served.
+#[derive(Debug, Default)]
+struct Ground {
+    places: Vec<Place>,
+    moved: Vec<Moved>,
+    files: Vec<Listener>,
+    text: Vec<(&'static Service, Text, Listeners)>,
+}
+
+impl Ground {
+    fn bind(&mut self, service: &'static Service, arguments: &cli::Up) -> Result<(), Failure> {
+        let mut text = Listeners::default();
+        for wire in service.wires {
+            if is_left_out(service, wire, &arguments.without) {
+                continue;
+            }
+            let scheme = wire.scheme;
+            for socket in bind_wire(service, wire, arguments, &mut self.moved)? {
+                let address = match &socket {
+                    Socket::Stream(bound) => bound.address,
+                    Socket::Datagrams(socket) => socket.local(),
+                };
+                self.places.push(Place { service, scheme, address });
+                match (service.hub, socket) {
+                    (Hub::Page, Socket::Stream(bound)) => {
+                        self.files.push(Listener { scheme, bound });
+                    }
+                    (Hub::Text(_), Socket::Stream(bound)) => text.streams.push(bound),
+                    (_, Socket::Datagrams(socket)) => text.datagrams.push(socket),
+                }
+            }
+        }
+        if let Hub::Text(part) = service.hub {
+            self.text.push((service, part, text));
+        }
+        Ok(())
+    }
+
+    fn start(self, server: &Server, share: &Arc<Share>) -> Result<(), Failure> {
+        let mut doors = Vec::new();
+        for (service, part, listeners) in self.text {
+            let door = server.door();
+            (part.start)(server, listeners, door.clone())?;
+            doors.push((service.name, door));
+        }
+        let beside = Beside { places: self.places, doors };
+        serve::start(server, share, self.files, Conversations::default(), beside)
+    }
+}
+
+/// A bound socket of either kind.
+#[derive(Debug)]
+enum Socket {
+    Stream(Bound),
+    Datagrams(DatagramSocket),
 }
 
 /// A default port that was taken, and by what was put in its place.
@@ -62,26 +141,37 @@ fn bind_wire(
     wire: &Wire,
     arguments: &cli::Up,
     moved: &mut Vec<Moved>,
-) -> Result<Vec<Listener>, Failure> {
+) -> Result<Vec<Socket>, Failure> {
     let version = arguments.server.ip.version();
+    let bind = |host: &str, port: u16| -> Result<Vec<Socket>, ListenError> {
+        Ok(match wire.scheme {
+            Scheme::Udp => {
+                bind_udp(host, port, version)?.into_iter().map(Socket::Datagrams).collect()
+            }
+            Scheme::Tcp | Scheme::Http => {
+                bind_tcp(host, port, version)?.into_iter().map(Socket::Stream).collect()
+            }
+        })
+    };
+    let port = wire.port.number(arguments.port, arguments.base_port);
     let placed = placements(service, wire, &arguments.on)?;
     if !placed.is_empty() {
-        let mut listeners = Vec::new();
+        let mut sockets = Vec::new();
         for address in placed {
-            listeners.extend(serve::bind(&address, version)?);
+            let bound = bind(&address.host, address.port.unwrap_or(port));
+            sockets.extend(bound.map_err(|error| Failure::Network(error.to_string()))?);
         }
-        return Ok(listeners);
+        return Ok(sockets);
     }
-    let port = wire.port.number(arguments.port, arguments.base_port);
-    let bound = match bind_tcp("localhost", port, version) {
+    let bound = match bind("localhost", port) {
         Err(ListenError::Taken { owner, .. }) if wire.scheme != Scheme::Http => {
             let wire = format!("{} {}", service.name, wire.scheme.as_str());
             moved.push(Moved { wire, wanted: port, owner });
-            bind_tcp("localhost", 0, version)
+            bind("localhost", 0)
         }
         bound => bound,
     };
-    let bound = bound.map_err(|error| {
+    bound.map_err(|error| {
         let hint = match &error {
             ListenError::Taken { .. } => {
                 format!(
@@ -94,8 +184,7 @@ fn bind_wire(
             _ => String::new(),
         };
         Failure::Network(format!("{error}{hint}"))
-    })?;
-    Ok(bound.into_iter().map(|bound| Listener { scheme: wire.scheme, bound }).collect())
+    })
 }
 
 /// The addresses that `--on` gives a wire.
@@ -108,7 +197,7 @@ fn placements(service: &Service, wire: &Wire, on: &[String]) -> Result<Vec<Addre
             )));
         };
         let address =
-            cli::server_address(url).map_err(|e| Failure::Usage(format!("`--on {text}`: {e}")))?;
+            cli::hub_address(url).map_err(|e| Failure::Usage(format!("`--on {text}`: {e}")))?;
         let with_wire = wire_name(service, wire);
         if name == with_wire && address.scheme != wire.scheme {
             return Err(Failure::Usage(format!("`--on {text}`: {name} is not on that wire")));
@@ -145,14 +234,4 @@ fn check_names(arguments: &cli::Up) -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-/// A word as a shell takes it back.
-fn shell_word(word: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || matches!(c, '/' | '.' | '-' | '_' | '~' | ',');
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
 }

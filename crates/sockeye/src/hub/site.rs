@@ -15,8 +15,8 @@ use sockeye_proto::http::accept::{Wanted, negotiate};
 use sockeye_proto::http::guard::{Asked, HostNames, admit, is_well_formed_host};
 use sockeye_proto::http::target::SharePath;
 
-use super::{api, page};
-use crate::services::files::serve::Listener;
+use super::{Place, api, exchange, page};
+use crate::services::files;
 use crate::services::files::serve::folder::Form;
 use crate::services::files::serve::refusal::Refusal;
 use crate::services::files::serve::share::Share;
@@ -37,6 +37,15 @@ pub struct Site {
     facts: api::Facts,
 }
 
+/// What the site is part of.
+#[derive(Debug)]
+pub struct Beside {
+    /// Where everything listens, itself included.
+    pub places: Vec<Place>,
+    /// The doors of the other services.
+    pub doors: Vec<(&'static str, Door)>,
+}
+
 /// A site as the engine serves it.
 pub fn service(server: &Server, door: &Door, site: Site) -> Arc<HttpService<Site>> {
     Arc::new(HttpService {
@@ -49,10 +58,12 @@ pub fn service(server: &Server, door: &Door, site: Site) -> Arc<HttpService<Site
 
 impl Site {
     /// A site for a folder, which answers to this machine's name and those of `--host`.
-    pub fn new(server: &Server, share: &Arc<Share>, door: &Door, listeners: &[Listener]) -> Self {
+    pub fn new(server: &Server, share: &Arc<Share>, door: &Door, beside: Beside) -> Self {
         let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let mut names = vec![machine.clone(), format!("{machine}.local")];
         names.extend(server.flags.host.iter().cloned());
+        let mut doors = vec![(files::SERVICE.name, door.clone())];
+        doors.extend(beside.doors);
         Self {
             share: Arc::clone(share),
             names: HostNames::new(names),
@@ -60,9 +71,8 @@ impl Site {
                 machine,
                 folder: share.name(),
                 started: Timestamp::now(),
-                listeners: listeners.iter().map(|l| (l.scheme, l.bound.address)).collect(),
-                counters: Arc::clone(&door.counters),
-                gate: Arc::clone(&door.gate),
+                places: beside.places,
+                doors,
             },
         }
     }
@@ -138,6 +148,13 @@ impl Site {
             "/-/api/hub" => {
                 let body = format!("{}\n", self.facts.describe(host_name(hosts)));
                 return Ok(api::answer("application/json", body));
+            }
+            "/-/api/clock" => return Ok(exchange::clock()),
+            "/-/api/echo" => return exchange::echo(request),
+            "/-/api/exchange" => {
+                let authority = hosts.first().copied().unwrap_or("127.0.0.1");
+                let host = (authority, host_name(hosts));
+                return exchange::answer(request, &self.facts.places, host).await;
             }
             "/-" | BROWSE | "/-/api/list" => return Ok(to_folder(request, path)),
             _ => {}

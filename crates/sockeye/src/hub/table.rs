@@ -6,14 +6,13 @@ use std::net::{IpAddr, SocketAddr};
 use sockeye_proto::address::Scheme;
 use sockeye_proto::printable::Printable;
 
-use super::Moved;
-use crate::services::files::serve::Listener;
+use super::{Moved, Place};
 use crate::services::files::serve::share::Share;
-use crate::services::{Service, Wire, of_the_hub};
+use crate::services::{Hub, Service, Wire, of_the_hub};
 use crate::serving::{reachable, url};
 
 /// The start-up table.
-pub(super) fn table(share: &Share, listeners: &[Listener], moved: &[Moved]) -> String {
+pub(super) fn table(share: &Share, places: &[Place], moved: &[Moved]) -> String {
     let place = share.place().as_os_str().as_encoded_bytes();
     let hidden = if share.shows_hidden() { ", hidden files too" } else { "" };
     let version = env!("CARGO_PKG_VERSION");
@@ -22,11 +21,11 @@ pub(super) fn table(share: &Share, listeners: &[Listener], moved: &[Moved]) -> S
     let mut tries = String::new();
     for service in of_the_hub() {
         for wire in service.wires {
-            let own: Vec<&Listener> =
-                listeners.iter().filter(|l| l.scheme == wire.scheme).collect();
+            let own: Vec<&Place> =
+                places.iter().filter(|place| place.is_of(service, wire)).collect();
             rows.extend(wire_rows(service, wire, &own));
             if let Some(first) = own.first() {
-                let at = first.bound.address;
+                let at = first.address;
                 let host = host(reachable(at.ip()), wire.scheme);
                 let _ = writeln!(tries, "    {}", wire.try_at(&host, at.port()));
             }
@@ -48,7 +47,7 @@ pub(super) fn table(share: &Share, listeners: &[Listener], moved: &[Moved]) -> S
         let (wanted, wire) = (one.wanted, &one.wire);
         let _ = writeln!(text, "  Port {wanted} is taken{by}; {wire} moved to a free one.");
     }
-    if listeners.iter().all(|listener| listener.bound.address.ip().is_loopback()) {
+    if places.iter().all(|place| place.address.ip().is_loopback()) {
         text.push_str("  Others get in with: --on files=http://0.0.0.0:8080\n");
     }
     text.push_str("  Ctrl-C ends it.\n\n");
@@ -57,11 +56,11 @@ pub(super) fn table(share: &Share, listeners: &[Listener], moved: &[Moved]) -> S
 
 /// A row for each port of a wire. Where both loopback addresses are bound, one row names both;
 /// where all addresses are, the row names the one that others would use.
-fn wire_rows(service: &Service, wire: &Wire, listeners: &[&Listener]) -> Vec<[String; 3]> {
+fn wire_rows(service: &Service, wire: &Wire, places: &[&Place]) -> Vec<[String; 3]> {
     let mut rows: Vec<[String; 3]> = Vec::new();
     let mut seen: Vec<SocketAddr> = Vec::new();
-    for listener in listeners {
-        let address = listener.bound.address;
+    for place in places {
+        let address = place.address;
         let twin = seen.iter().position(|first| {
             first.port() == address.port() && first.ip().is_loopback() && address.ip().is_loopback()
         });
@@ -70,18 +69,15 @@ fn wire_rows(service: &Service, wire: &Wire, listeners: &[&Listener]) -> Vec<[St
             let _ = write!(row[1], " and {}", host(address.ip(), Scheme::Http));
             continue;
         }
-        let who = if address.ip().is_loopback() {
-            "this machine: read"
-        } else {
-            "who can reach it: read"
+        let may = match service.hub {
+            Hub::Page => "read",
+            Hub::Text(_) => "ask",
         };
+        let who = if address.ip().is_loopback() { "this machine" } else { "who can reach it" };
+        let who = format!("{who}: {may}");
         let slash = if wire.scheme == Scheme::Http { "/" } else { "" };
         let shown = SocketAddr::new(reachable(address.ip()), address.port());
-        rows.push([
-            service.name.to_owned(),
-            format!("{}{slash}", url(wire.scheme, shown)),
-            who.to_owned(),
-        ]);
+        rows.push([service.name.to_owned(), format!("{}{slash}", url(wire.scheme, shown)), who]);
     }
     rows
 }

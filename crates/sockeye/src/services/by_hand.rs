@@ -3,7 +3,6 @@
 //! What is printed runs as it stands; tests run it.
 
 use std::fmt::Write as _;
-use std::net::SocketAddr;
 
 use serde::Serialize;
 use sockeye_proto::address::Scheme;
@@ -18,10 +17,10 @@ pub struct ByHand {
 }
 
 impl ByHand {
-    /// For one message to a text service, which answers it with one. `wire` is what goes over the
+    /// For one message to a text service, which answers it with one. An IPv6 host has no brackets;
+    /// `wire` is what goes over the
     /// wire, its line end included.
-    pub fn of_a_message(scheme: Scheme, server: SocketAddr, wire: &[u8]) -> Self {
-        let (host, port) = (server.ip().to_string(), server.port());
+    pub fn of_a_message(scheme: Scheme, host: &str, port: u16, wire: &[u8]) -> Self {
         let flags = match scheme {
             Scheme::Udp => "-u -w1",
             Scheme::Tcp | Scheme::Http => "-N",
@@ -30,7 +29,7 @@ impl ByHand {
         let message = python_bytes(wire);
         let python = match scheme {
             Scheme::Udp => {
-                let family = if server.is_ipv6() { "AF_INET6" } else { "AF_INET" };
+                let family = if host.contains(':') { "AF_INET6" } else { "AF_INET" };
                 format!(
                     "import socket\n\n\
                      with socket.socket(socket.{family}, socket.SOCK_DGRAM) as server:\n    \
@@ -50,6 +49,16 @@ impl ByHand {
             ),
         };
         Self { netcat, python }
+    }
+}
+
+/// A word as a shell takes it back.
+pub fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '/' | '.' | '-' | '_' | '~' | ',');
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
     }
 }
 
@@ -120,7 +129,7 @@ mod tests {
     #[test]
     fn a_program_has_at_most_ten_lines() {
         for scheme in [Scheme::Tcp, Scheme::Udp] {
-            let by_hand = ByHand::of_a_message(scheme, ([127, 0, 0, 1], 7002).into(), b"x");
+            let by_hand = ByHand::of_a_message(scheme, "127.0.0.1", 7002, b"x");
             assert!(by_hand.python.lines().count() <= 10, "{}", by_hand.python);
         }
     }

@@ -5,7 +5,13 @@
 
 use std::num::NonZeroU16;
 
+use sockeye_engine::listen::Door;
 use sockeye_proto::address::Scheme;
+
+use self::text::Listeners;
+use self::text::call::Meaning;
+use crate::exit::Failure;
+use crate::serving::Server;
 
 pub mod by_hand;
 pub mod clock;
@@ -19,10 +25,30 @@ pub mod text;
 pub struct Service {
     /// Its name, in one word.
     pub name: &'static str,
-    /// Whether `sockeye up` starts it; the others are started by `sockeye serve`.
-    pub in_hub: bool,
+    /// Its part in the hub.
+    pub hub: Hub,
     /// Its wires.
     pub wires: &'static [Wire],
+}
+
+/// What the hub does with a service.
+#[derive(Clone, Copy, Debug)]
+pub enum Hub {
+    /// It is built around it: the page's port serves the folder.
+    Page,
+    /// It starts it beside the page.
+    Text(Text),
+}
+
+/// A text service in the hub.
+#[derive(Clone, Copy, Debug)]
+pub struct Text {
+    /// Serves it on these sockets.
+    pub start: fn(&Server, Listeners, Door) -> Result<(), Failure>,
+    /// What its messages mean, in words.
+    pub meaning: Meaning,
+    /// Whether an answer that repeats the request is never a refusal.
+    pub may_repeat: bool,
 }
 
 /// One wire of a service.
@@ -78,7 +104,7 @@ impl Service {
 
 /// The services that the hub starts.
 pub fn of_the_hub() -> impl Iterator<Item = &'static Service> {
-    SERVICES.iter().filter(|service| service.in_hub)
+    SERVICES.iter()
 }
 
 #[cfg(test)]

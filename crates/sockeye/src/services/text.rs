@@ -42,11 +42,24 @@ pub trait Served:
     fn answer(&self, question: Self::Question) -> Self::Answer;
 }
 
+/// How a text service is served.
+#[derive(Debug, Default)]
+pub struct Options {
+    /// What runs its conversations.
+    pub driver: Driver,
+    /// What tells messages apart over TCP.
+    pub framer: Framer,
+    /// Networks whose datagrams are trusted as they stand.
+    pub plain: Vec<Network>,
+}
+
 /// Sockets that are bound and not yet served.
 #[derive(Debug, Default)]
 pub struct Listeners {
-    streams: Vec<Bound>,
-    datagrams: Vec<DatagramSocket>,
+    /// For TCP.
+    pub streams: Vec<Bound>,
+    /// For UDP.
+    pub datagrams: Vec<DatagramSocket>,
 }
 
 impl Listeners {

@@ -93,9 +93,9 @@ async fn watch(whom: Whom) -> Failure {
     let mut session: Option<Session> = None;
     loop {
         let outcome = match session.take() {
-            Some(session) => watch_once(session).await,
-            None => match Session::open(whom.clone(), screen.clone()).await {
-                Ok(session) => watch_once(session).await,
+            Some(session) => watch_once(session, &screen).await,
+            None => match Session::open(whom.clone(), call::watch(&whom.flags, &screen)).await {
+                Ok(session) => watch_once(session, &screen).await,
                 Err(failure) => Err(failure),
             },
         };
@@ -113,7 +113,7 @@ async fn watch(whom: Whom) -> Failure {
 
 /// One request and its answer, and the rest of the pause that began with the request; the session,
 /// if it still stands.
-async fn watch_once(mut session: Session) -> Result<Option<Session>, Failure> {
+async fn watch_once(mut session: Session, screen: &Screen) -> Result<Option<Session>, Failure> {
     let request = if fraction() < 0.5 { SEND_DATE } else { SEND_TIME };
     session.say(request.as_bytes()).map_err(|e| Failure::Usage(e.to_string()))?;
     let pause = tokio::time::sleep(pause());
@@ -129,7 +129,7 @@ async fn watch_once(mut session: Session) -> Result<Option<Session>, Failure> {
             came = session.next(), if stands => match came {
                 // What it says unasked is printed too.
                 Came::Answer(answer) => {
-                    session.print(&answer)?;
+                    session.print(&answer, screen)?;
                     is_answered = true;
                 }
                 // It may close whom it finds idle; then it is called again.

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use jiff::Zoned;
 use jiff::tz::TimeZone;
+use sockeye_engine::listen::Door;
 use sockeye_proto::address::Scheme;
 use sockeye_proto::clock::{CivilTime, Clock, WhatTime};
 use sockeye_proto::datagram::responder::Responder;
 use sockeye_proto::text::{Direction, Reply, Speaker};
 
-use super::text::{Listeners, Replies, Served, Talks};
-use super::{DefaultPort, Service, Wire};
+use super::text::{Listeners, Options, Replies, Served, Talks, meaning};
+use super::{DefaultPort, Hub, Service, Text, Wire};
 use crate::cli;
 use crate::exit::Failure;
 use crate::serving::{self, Server};
@@ -20,7 +21,13 @@ pub mod call;
 /// The row in the registry.
 pub const SERVICE: Service = Service {
     name: "clock",
-    in_hub: false,
+    hub: Hub::Text(Text {
+        start: |server, listeners, door| {
+            start(server, listeners, door, Options::default(), TimeZone::system())
+        },
+        meaning: meaning::<Clock>,
+        may_repeat: false,
+    }),
     wires: &[
         Wire {
             scheme: Scheme::Tcp,
@@ -82,20 +89,31 @@ pub fn serve(arguments: cli::ServeClock) -> Result<(), Failure> {
     let listeners = Listeners::bind(&text.on, port, &text.server.ip)?;
     let framer = text.framing.framer(listeners.unframed())?;
     let server = Server::new(text.server)?;
-    serving::run(&server, text.driver.into(), || async {
+    let driver = text.driver.into();
+    let options = Options { driver, framer, plain: text.plain };
+    let zone = if arguments.utc { TimeZone::UTC } else { TimeZone::system() };
+    serving::run(&server, driver, || async {
         listeners.announce()?;
-        let zone = if arguments.utc { TimeZone::UTC } else { TimeZone::system() };
-        let prototype = ZoneClock { clock: Clock::default(), zone };
-        let door = server.door();
-        let books = server.books(&door, "clock tcp");
-        let datagram_books = server.books(&door, "clock udp");
-        let talks = Talks { prototype: prototype.clone(), framer, books };
-        let replies = |guard| Replies {
-            responder: Responder::new(prototype.clone(), guard),
-            served: prototype.clone(),
-            books: Arc::clone(&datagram_books),
-            out: Vec::new(),
-        };
-        listeners.serve(&server, text.driver.into(), (talks, door), &text.plain, replies)
+        start(&server, listeners, server.door(), options, zone)
     })
+}
+
+fn start(
+    server: &Server,
+    listeners: Listeners,
+    door: Door,
+    Options { driver, framer, plain }: Options,
+    zone: TimeZone,
+) -> Result<(), Failure> {
+    let prototype = ZoneClock { clock: Clock::default(), zone };
+    let books = server.books(&door, "clock tcp");
+    let datagram_books = server.books(&door, "clock udp");
+    let talks = Talks { prototype: prototype.clone(), framer, books };
+    let replies = |guard| Replies {
+        responder: Responder::new(prototype.clone(), guard),
+        served: prototype.clone(),
+        books: Arc::clone(&datagram_books),
+        out: Vec::new(),
+    };
+    listeners.serve(server, driver, (talks, door), &plain, replies)
 }

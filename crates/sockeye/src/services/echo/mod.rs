@@ -6,14 +6,15 @@ use std::sync::Arc;
 
 use sockeye_engine::drive::{StreamService, Work, Worker};
 use sockeye_engine::http::exchange::Books;
+use sockeye_engine::listen::Door;
 use sockeye_proto::address::Scheme;
 use sockeye_proto::datagram::responder::{EchoResponder, Responder};
 use sockeye_proto::echo::{self, Echo, Echoed, FixedReply};
 use sockeye_proto::machine::Fault;
 use sockeye_proto::text::Direction;
 
-use super::text::{Echoes, Listeners, Replies, Served, Talks, at_once, note};
-use super::{DefaultPort, Service, Wire};
+use super::text::{Echoes, Listeners, Options, Replies, Served, Talks, at_once, note};
+use super::{DefaultPort, Hub, Service, Text, Wire};
 use crate::cli;
 use crate::exit::Failure;
 use crate::serving::{self, Server};
@@ -23,7 +24,11 @@ pub mod call;
 /// The row in the registry.
 pub const SERVICE: Service = Service {
     name: "echo",
-    in_hub: false,
+    hub: Hub::Text(Text {
+        start: |server, listeners, door| start(server, listeners, door, Options::default(), None),
+        meaning: |_, direction| echo::meaning(direction),
+        may_repeat: true,
+    }),
     wires: &[
         Wire {
             scheme: Scheme::Tcp,
@@ -92,27 +97,37 @@ pub fn serve(arguments: cli::ServeEcho) -> Result<(), Failure> {
     let framer = text.framing.framer(unframed)?;
     let server = Server::new(text.server)?;
     let driver = text.driver.into();
+    let options = Options { driver, framer, plain: text.plain };
     serving::run(&server, driver, || async {
         listeners.announce()?;
-        let door = server.door();
-        let (books, datagram_books) =
-            (server.books(&door, "echo tcp"), server.books(&door, "echo udp"));
-        let Some(reply) = arguments.reply else {
-            let echoes = |guard| Echoes {
-                responder: EchoResponder::new(guard),
-                books: Arc::clone(&datagram_books),
-                out: Vec::new(),
-            };
-            return listeners.serve(&server, driver, (Raw { books }, door), &text.plain, echoes);
-        };
-        let prototype = FixedReply(reply);
-        let talks = Talks { prototype: prototype.clone(), framer, books };
-        let replies = |guard| Replies {
-            responder: Responder::new(prototype.clone(), guard),
-            served: prototype.clone(),
+        start(&server, listeners, server.door(), options, arguments.reply)
+    })
+}
+
+fn start(
+    server: &Server,
+    listeners: Listeners,
+    door: Door,
+    Options { driver, framer, plain }: Options,
+    reply: Option<String>,
+) -> Result<(), Failure> {
+    let (books, datagram_books) =
+        (server.books(&door, "echo tcp"), server.books(&door, "echo udp"));
+    let Some(reply) = reply else {
+        let echoes = |guard| Echoes {
+            responder: EchoResponder::new(guard),
             books: Arc::clone(&datagram_books),
             out: Vec::new(),
         };
-        listeners.serve(&server, driver, (talks, door), &text.plain, replies)
-    })
+        return listeners.serve(server, driver, (Raw { books }, door), &plain, echoes);
+    };
+    let prototype = FixedReply(reply);
+    let talks = Talks { prototype: prototype.clone(), framer, books };
+    let replies = |guard| Replies {
+        responder: Responder::new(prototype.clone(), guard),
+        served: prototype.clone(),
+        books: Arc::clone(&datagram_books),
+        out: Vec::new(),
+    };
+    listeners.serve(server, driver, (talks, door), &plain, replies)
 }

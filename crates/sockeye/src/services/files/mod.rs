@@ -8,7 +8,7 @@
 
 use sockeye_proto::address::Scheme;
 
-use super::{DefaultPort, Service, Wire};
+use super::{DefaultPort, Hub, Service, Wire};
 
 pub mod call;
 pub mod serve;
@@ -16,7 +16,7 @@ pub mod serve;
 /// The row in the registry.
 pub const SERVICE: Service = Service {
     name: "files",
-    in_hub: true,
+    hub: Hub::Page,
     wires: &[
         Wire {
             scheme: Scheme::Http,

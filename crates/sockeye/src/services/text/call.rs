@@ -72,7 +72,6 @@ pub enum Came {
 pub struct Session {
     call: Call,
     whom: Whom,
-    screen: Arc<Screen>,
     trace: Option<Trace>,
     /// What is not answered yet.
     asked: VecDeque<Vec<u8>>,
@@ -88,17 +87,12 @@ const ROUND_TRIPS_MAX: usize = 100_000;
 const ASKED_MAX: usize = 4_096;
 
 impl Session {
-    /// Calls.
-    pub async fn open(whom: Whom, screen: Arc<Screen>) -> Result<Self, Failure> {
+    /// Calls, and shows what passes to who watches.
+    pub async fn open(whom: Whom, trace: Option<Trace>) -> Result<Self, Failure> {
         let call = reach(&whom).await?;
-        let trace = whom.flags.wire.then(|| {
-            let screen = Arc::clone(&screen);
-            Trace::new(move |passed| screen.say(&passed.to_string()))
-        });
         Ok(Self {
             call,
             whom,
-            screen,
             trace,
             asked: VecDeque::new(),
             first: None,
@@ -185,7 +179,7 @@ impl Session {
     }
 
     /// Prints an answer.
-    pub fn print(&self, answer: &Answer) -> Result<(), Failure> {
+    pub fn print(&self, answer: &Answer, screen: &Screen) -> Result<(), Failure> {
         let flags = &self.whom.flags;
         if flags.json {
             let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -196,40 +190,42 @@ impl Session {
                 "round_trip_ms": answer.round_trip.map(ms),
                 "refused": answer.is_refusal,
             });
-            return self.screen.print(object.to_string().as_bytes());
+            return screen.print(object.to_string().as_bytes());
         }
         match answer.round_trip {
             Some(round_trip) if self.whom.tells_round_trips && !flags.quiet => {
-                self.screen.print_with(&answer.text, &format!("{:.3} ms", ms(round_trip)))
+                screen.print_with(&answer.text, &format!("{:.3} ms", ms(round_trip)))
             }
-            _ => self.screen.print(&answer.text),
+            _ => screen.print(&answer.text),
         }
     }
 
     /// How to do the same without us, for who watches the wire.
-    fn show_by_hand(&self) {
+    fn show_by_hand(&self, screen: &Screen) {
         if let (Some(first), true) = (&self.first, self.trace.is_some()) {
-            let scheme = self.whom.url.scheme;
-            let by_hand = ByHand::of_a_message(scheme, self.call.peer(), first.wire());
+            let (scheme, peer) = (self.whom.url.scheme, self.call.peer());
+            let host = peer.ip().to_string();
+            let by_hand = ByHand::of_a_message(scheme, &host, peer.port(), first.wire());
             let python: String =
                 by_hand.python.lines().map(|line| format!("    {line}\n")).collect();
             let netcat = by_hand.netcat;
             let text = format!("The same by hand:\n    {netcat}\nor in Python:\n{python}");
-            self.screen.say(text.trim_end());
+            screen.say(text.trim_end());
         }
     }
 }
 
 /// Asks one thing, prints what comes, and returns the last of it.
 pub async fn ask(whom: Whom, request: &[u8]) -> Result<Answer, Failure> {
-    let mut session = Session::open(whom, Screen::plain()).await?;
+    let screen = Screen::plain();
+    let mut session = Session::open(whom.clone(), watch(&whom.flags, &screen)).await?;
     session.say(request).map_err(|error| Failure::Usage(error.to_string()))?;
     session.finish();
     let mut last = None;
     let outcome = loop {
         match session.next().await {
             Came::Answer(answer) => {
-                session.print(&answer)?;
+                session.print(&answer, &screen)?;
                 last = Some(answer);
             }
             // It may close when it has answered.
@@ -238,7 +234,7 @@ pub async fn ask(whom: Whom, request: &[u8]) -> Result<Answer, Failure> {
             Came::Over => break Ok(()),
         }
     };
-    session.show_by_hand();
+    session.show_by_hand(&screen);
     outcome?;
     let name = session.name();
     match last {
@@ -252,7 +248,7 @@ pub async fn ask(whom: Whom, request: &[u8]) -> Result<Answer, Failure> {
 pub async fn converse(whom: Whom) -> Result<(), Failure> {
     let mut terminal = Terminal::open()?;
     let screen = terminal.screen();
-    let mut session = Session::open(whom, Arc::clone(&screen)).await?;
+    let mut session = Session::open(whom.clone(), watch(&whom.flags, &screen)).await?;
     let is_person = terminal.is_person();
     if is_person && !session.whom.flags.quiet {
         let name = session.name();
@@ -265,11 +261,11 @@ pub async fn converse(whom: Whom) -> Result<(), Failure> {
     loop {
         tokio::select! {
             line = terminal.next(), if typed.is_on && session.is_ready() => {
-                typed.take(line, &mut session);
+                typed.take(line, &mut session, &screen);
             }
             came = session.next() => match came {
                 Came::Answer(answer) => {
-                    session.print(&answer)?;
+                    session.print(&answer, &screen)?;
                     refusal = answer.is_refusal.then_some(answer);
                 }
                 // Who has said all that was to say is not cut off by that.
@@ -290,7 +286,7 @@ pub async fn converse(whom: Whom) -> Result<(), Failure> {
             }
         }
     }
-    session.show_by_hand();
+    session.show_by_hand(&screen);
     drop(terminal);
     if session.whom.tells_round_trips && !session.whom.flags.quiet {
         summarise(&session, typed.lines);
@@ -309,11 +305,11 @@ struct Typing {
 }
 
 impl Typing {
-    fn take(&mut self, typed: Typed, session: &mut Session) {
+    fn take(&mut self, typed: Typed, session: &mut Session, screen: &Screen) {
         let line = match typed {
             Typed::Line(line) => line,
             Typed::TooLong => {
-                return session.screen.say("a line longer than 65536 bytes is left out");
+                return screen.say("a line longer than 65536 bytes is left out");
             }
             Typed::End | Typed::Interrupted => {
                 self.is_on = false;
@@ -322,7 +318,7 @@ impl Typing {
         };
         match session.say(&line) {
             Ok(()) => self.lines += 1,
-            Err(error) => session.screen.say(&format!("not sent: {error}")),
+            Err(error) => screen.say(&format!("not sent: {error}")),
         }
     }
 }
@@ -340,6 +336,12 @@ fn summarise(session: &Session, said: u64) {
     );
     // If stderr is closed there is nobody to tell.
     Screen::plain().say(&format!("{of}, {times}"));
+}
+
+/// Shows the wire on a screen, if that was asked for.
+pub fn watch(flags: &cli::TextClient, screen: &Arc<Screen>) -> Option<Trace> {
+    let screen = Arc::clone(screen);
+    flags.wire.then(|| Trace::new(move |passed| screen.say(&passed.to_string())))
 }
 
 async fn reach(whom: &Whom) -> Result<Call, Failure> {

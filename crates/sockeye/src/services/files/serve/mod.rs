@@ -13,7 +13,8 @@ use sockeye_proto::text::framing::Framer;
 
 use crate::cli;
 use crate::exit::Failure;
-use crate::hub::site::{self, Site};
+use crate::hub::Place;
+use crate::hub::site::{self, Beside, Site};
 use crate::services::driver::{self, NoDatagrams};
 use crate::services::files::serve::raw::RawService;
 use crate::services::files::serve::share::Share;
@@ -84,7 +85,13 @@ pub fn alone(arguments: cli::ServeFiles) -> Result<(), Failure> {
                 server.log.say(format!("everybody who can reach {at} may read"));
             }
         }
-        start(&server, &share, listeners, conversations)
+        let place = |listener: &Listener| Place {
+            service: &super::SERVICE,
+            scheme: listener.scheme,
+            address: listener.bound.address,
+        };
+        let beside = Beside { places: listeners.iter().map(place).collect(), doors: Vec::new() };
+        start(&server, &share, listeners, conversations, beside)
     })
 }
 
@@ -109,15 +116,16 @@ pub struct Conversations {
     pub framer: Framer,
 }
 
-/// Serves the folder on these listeners.
+/// Serves the folder on these listeners, in a hub with what is beside it.
 pub fn start(
     server: &Server,
     share: &Arc<Share>,
     listeners: Vec<Listener>,
     Conversations { driver, framer }: Conversations,
+    beside: Beside,
 ) -> Result<(), Failure> {
     let door = server.door();
-    let site = Site::new(server, share, &door, &listeners);
+    let site = Site::new(server, share, &door, beside);
     let (http, tcp): (Vec<_>, Vec<_>) =
         listeners.into_iter().partition(|listener| listener.scheme == Scheme::Http);
     let site = site::service(server, &door, site);
