@@ -82,8 +82,7 @@ impl Passed<'_> {
         let mut lines: Vec<String> = if is_text(shown, more) {
             shown.split_inclusive(|&b| b == b'\n').map(|line| Quoted(line).to_string()).collect()
         } else {
-            let hex = |row: &[u8]| row.iter().map(|byte| format!("{byte:02x} ")).collect();
-            shown.chunks(HEX_BYTES_PER_LINE).map(hex).collect()
+            shown.chunks(HEX_BYTES_PER_LINE).map(|row| Hex(row).to_string()).collect()
         };
         match more.len() {
             0 => {}
@@ -104,6 +103,15 @@ fn is_text(shown: &[u8], more: &[u8]) -> bool {
     };
     let strange = shown.iter().filter(|b| b.is_ascii_control() && !MARKS.contains(b)).count();
     is_utf8 && strange * 8 <= shown.len()
+}
+
+/// Bytes as pairs of hexadecimal digits.
+struct Hex<'a>(&'a [u8]);
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x} "))
+    }
 }
 
 /// Text in quotes, with the escapes that most languages share.

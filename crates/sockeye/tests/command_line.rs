@@ -72,7 +72,9 @@ fn wrong_usage_is_exit_2_and_names_what_is_wrong() {
     assert_usage_error(&["up", "--idle-timeout", "soon"], "30s, none, or dynamic");
     assert_usage_error(&["up", "--exit-after-idle=-1s"], "negative");
     assert_usage_error(&["up", "--without", "fils"], "files");
-    assert_usage_error(&["up", "--without", "files"], "nothing to start");
+    let nothing: Vec<&str> =
+        ["files", "echo", "clock"].iter().flat_map(|name| ["--without", name]).collect();
+    assert_usage_error(&[&["up"][..], &nothing].concat(), "nothing to start");
     assert_usage_error(&["up", "--on", "files"], "NAME=URL");
     assert_usage_error(&["up", "--on", "chat=tcp://127.0.0.1:0"], "no service `chat`");
     assert_usage_error(&["up", "--on", "files=gopher://x"], "gopher");
