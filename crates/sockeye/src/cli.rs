@@ -338,6 +338,7 @@ pub struct Config {
 
 /// `sockeye get`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(after_help = "Examples:\n  sockeye get http://127.0.0.1:8080/photo.jpg\n  \
                         sockeye get http://127.0.0.1:8080/list.txt -o - | sort\n  \
                         sockeye get tcp://127.0.0.1:7008/photo.jpg -o copy.jpg\n\n\
@@ -411,6 +412,7 @@ pub struct Clock {
 
 /// Flags of the clients of text services.
 #[derive(Clone, Debug, Default, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct TextClient {
     /// Sends lines from the start. Without it, a message has no end until the server has sent a
     /// line itself, as classic servers expect it.

@@ -101,7 +101,8 @@ impl Drop for Terminal {
 
 impl std::fmt::Debug for Screen {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Screen").field("is_read_by_person", &self.is_read_by_person).finish()
+        let is_person = self.is_read_by_person;
+        f.debug_struct("Screen").field("is_read_by_person", &is_person).finish_non_exhaustive()
     }
 }
 

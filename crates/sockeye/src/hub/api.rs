@@ -79,7 +79,7 @@ impl Facts {
         self.metric(&mut out, "clients", "gauge", "Clients connected now.", |door| {
             door.gate.clients() as u64
         });
-        let rows: [(&str, &str, fn(&ServiceCounters) -> u64); 7] = [
+        let rows: [(&str, &str, Read); 7] = [
             ("connections_total", "Connections let in.", |c| c.connections.get()),
             ("refused_total", "Connections refused: full.", |c| c.refused.get()),
             (
@@ -137,6 +137,9 @@ impl Facts {
         out.metric(&format!("sockeye_{name}"), kind, help, &samples);
     }
 }
+
+/// Reads one of a service's counters.
+type Read = fn(&ServiceCounters) -> u64;
 
 /// A host without the brackets that an IPv6 address has in a URL.
 pub fn bare(host: &str) -> &str {

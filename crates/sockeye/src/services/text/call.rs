@@ -206,11 +206,10 @@ impl Session {
             let (scheme, peer) = (self.whom.url.scheme, self.call.peer());
             let host = peer.ip().to_string();
             let by_hand = ByHand::of_a_message(scheme, &host, peer.port(), first.wire());
-            let python: String =
-                by_hand.python.lines().map(|line| format!("    {line}\n")).collect();
-            let netcat = by_hand.netcat;
-            let text = format!("The same by hand:\n    {netcat}\nor in Python:\n{python}");
-            screen.say(text.trim_end());
+            screen.say(&format!("The same by hand:\n    {}\nor in Python:", by_hand.netcat));
+            for line in by_hand.python.lines() {
+                screen.say(format!("    {line}").trim_end());
+            }
         }
     }
 }
