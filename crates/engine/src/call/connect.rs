@@ -1,7 +1,7 @@
 //! From a name to a connection.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use thiserror::Error;
@@ -38,9 +38,15 @@ pub async fn resolve(
     port: u16,
     version: IpVersion,
 ) -> Result<Vec<SocketAddr>, ConnectError> {
-    let found = tokio::net::lookup_host((host, port)).await;
-    let found = found.map_err(|e| ConnectError::NotFound(host.to_owned(), e))?;
-    let addresses: Vec<SocketAddr> = found.filter(|at| version.admits(&at.ip())).collect();
+    let found: Vec<SocketAddr> = if host.eq_ignore_ascii_case("localhost") {
+        // Both loopback addresses (RFC 6761, section 6.3), whatever this machine's files say.
+        vec![(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()]
+    } else {
+        let found = tokio::net::lookup_host((host, port)).await;
+        found.map_err(|e| ConnectError::NotFound(host.to_owned(), e))?.collect()
+    };
+    let addresses: Vec<SocketAddr> =
+        found.into_iter().filter(|at| version.admits(&at.ip())).collect();
     if addresses.is_empty() {
         return Err(ConnectError::NoAddress(host.to_owned()));
     }

@@ -82,7 +82,7 @@ impl Running {
         running
     }
 
-    fn spawn_keeping_stdout(command: &mut Command) -> Self {
+    pub(crate) fn spawn_keeping_stdout(command: &mut Command) -> Self {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|e| panic!("{command:?}: {e}"));
         let mut pipe = child.stderr.take().unwrap();

@@ -216,6 +216,9 @@ impl Session {
 
 /// Asks one thing, prints what comes, and returns the last of it.
 pub async fn ask(whom: Whom, request: &[u8]) -> Result<Answer, Failure> {
+    if request.is_empty() && whom.url.scheme != Scheme::Udp && !whom.flags.lines {
+        return Err(Failure::Usage(Unsayable::Empty.to_string()));
+    }
     let screen = Screen::plain();
     let mut session = Session::open(whom.clone(), watch(&whom.flags, &screen)).await?;
     session.say(request).map_err(|error| Failure::Usage(error.to_string()))?;
@@ -253,7 +256,7 @@ pub async fn converse(whom: Whom) -> Result<(), Failure> {
         let name = session.name();
         screen.say(&format!("{name}: each line is sent as a message; Ctrl-D ends"));
     }
-    let mut typed = Typing { is_on: true, lines: 0 };
+    let mut typed = Typing { is_on: true, is_person, lines: 0 };
     let (mut refusal, mut failure) = (None, None);
     let interrupt = tokio::signal::ctrl_c();
     tokio::pin!(interrupt);
@@ -300,6 +303,7 @@ pub async fn converse(whom: Whom) -> Result<(), Failure> {
 /// What has been typed so far.
 struct Typing {
     is_on: bool,
+    is_person: bool,
     lines: u64,
 }
 
@@ -317,6 +321,8 @@ impl Typing {
         };
         match session.say(&line) {
             Ok(()) => self.lines += 1,
+            // A person who presses Enter wants a new line, and means nothing.
+            Err(Unsayable::Empty) if self.is_person => {}
             Err(error) => screen.say(&format!("not sent: {error}")),
         }
     }
@@ -328,9 +334,9 @@ fn summarise(session: &Session, said: u64) {
     let (Some(least), Some(most)) = (trips.first(), trips.last()) else { return };
     let median = trips[trips.len() / 2];
     let [least, median, most] = [*least, median, *most].map(ms);
-    let answers = session.answers;
+    let count = |n: u64, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
     let (of, times) = (
-        format!("{answers} answers to {said} messages"),
+        format!("{} to {}", count(session.answers, "answer"), count(said, "message")),
         format!("round trip {least:.3} ms at least, {median:.3} median, {most:.3} at most"),
     );
     // If stderr is closed there is nobody to tell.
