@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use support::{
-    Answer, Fixture, HANG, Http, Server, answers, assert_same_bytes, connect, ends_after, exchange,
-    pattern, read_to_the_end, run, sockeye,
+    Answer, Fixture, HANG, Http, Server, answers, assert_same_bytes, connect, connect_from,
+    ends_after, exchange, pattern, read_to_the_end, run, sockeye,
 };
 
 const LARGE_BYTES: u64 = 64 * 1024 * 1024;
@@ -290,9 +290,9 @@ fn a_server_nobody_asks_ends_by_itself() {
     let transfer = begun_transfer(&server);
     let early = server.process.wait_within(Duration::from_secs(3));
     assert_eq!(early, None, "a transfer is running");
-    assert_rest_of_transfer(transfer);
     // A connection that only stands there asks for nothing.
     let _idle = connect(server.http());
+    assert_rest_of_transfer(transfer);
     assert_eq!(server.process.wait().code(), Some(0), "{}", server.process.stderr());
 }
 
@@ -334,18 +334,6 @@ fn who_comes_when_it_is_full_is_told_so_at_once_though_the_others_idle() {
     assert!(served_within(server.http(), HANG), "who leaves makes room");
 }
 
-/// Connects from another of this machine's loopback addresses.
-fn connect_from(source: [u8; 4], to: SocketAddr) -> Http {
-    use rustix::net::{AddressFamily, SocketType, bind, socket};
-    let socket = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
-    bind(&socket, &SocketAddr::from((source, 0))).unwrap();
-    rustix::net::connect(&socket, &to).unwrap();
-    let mut http = Http::connect(to);
-    http.stream = TcpStream::from(socket);
-    http.stream.set_read_timeout(Some(HANG)).unwrap();
-    http
-}
-
 #[test]
 fn one_address_cannot_take_every_place() {
     let fixture = fixture();
@@ -356,7 +344,8 @@ fn one_address_cannot_take_every_place() {
     let text = "busy: 2 of 2 clients from your address are here, try again later\n";
     assert_eq!((refusal.status, refusal.text().as_str()), (503, text));
     let elsewhere: Answer = {
-        let mut other = connect_from([127, 0, 0, 2], server.http());
+        let mut other = Http::connect(server.http());
+        other.stream = connect_from([127, 0, 0, 2].into(), server.http());
         other.get("/a.txt", &[])
     };
     assert_eq!(elsewhere.text(), "hello");
@@ -509,9 +498,6 @@ fn twenty_readers_who_stop_reading_a_large_file_cost_little_memory() {
         })
         .collect();
     assert_eq!(server.get("/a.txt").text(), "hello");
-    let status = format!("/proc/{}/status", server.process.child.id());
-    let status = std::fs::read_to_string(status).unwrap();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    let peak_kib: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    let peak_kib = server.memory_kib("VmHWM");
     assert!(peak_kib < 64 * 1024, "{peak_kib} KiB at the peak, with {} readers", readers.len());
 }

@@ -12,9 +12,6 @@ use super::spoken::{Ending, Spoken};
 use super::{Direction, NOT_UTF8, Reply, Speaker};
 use crate::machine::{Fault, Input, Machine, Output, Tick, Ticket};
 
-/// An empty queue keeps the memory of this many outputs.
-const OUTPUTS_KEPT: usize = 16;
-
 /// What a dialogue reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -66,22 +63,20 @@ impl<S: Speaker> Dialogue<S> {
         &self.speaker
     }
 
-    /// Hears what has become a message, until the speaker has to wait.
-    fn advance(&mut self, ended: bool) {
-        while self.state == State::Listening {
-            match self.framer.next_message() {
-                Some(Ok(message)) => self.hear(message),
-                Some(Err(FrameError::Foreign(protocol))) => {
-                    self.outputs.push_back(Output::Happened(Event::Foreign(protocol)));
-                    self.close(Fault::Peer);
-                }
-                Some(Err(error @ FrameError::TooLong)) => {
-                    self.say(&error.to_string());
-                    self.close(Fault::Peer);
-                }
-                None if ended => self.close(Fault::Nobody),
-                None => return,
+    /// Hears the next message, if there is one; what comes of it is among the outputs.
+    fn advance(&mut self) {
+        match self.framer.next_message() {
+            Some(Ok(message)) => self.hear(message),
+            Some(Err(FrameError::Foreign(protocol))) => {
+                self.outputs.push_back(Output::Happened(Event::Foreign(protocol)));
+                self.close(Fault::Peer);
             }
+            Some(Err(error @ FrameError::TooLong)) => {
+                self.say(&error.to_string());
+                self.close(Fault::Peer);
+            }
+            None if self.framer.has_ended() => self.close(Fault::Nobody),
+            None => {}
         }
     }
 
@@ -155,13 +150,14 @@ impl<S: Speaker> Machine for Dialogue<S> {
                 }
             }
         }
-        self.advance(self.framer.has_ended());
     }
 
     fn poll(&mut self) -> Output<S::Question, Event> {
+        // One message at a time, so that what comes of many in one read is never held at once.
+        if self.outputs.is_empty() && self.state == State::Listening {
+            self.advance();
+        }
         self.outputs.pop_front().unwrap_or_else(|| {
-            // One read of many short messages costs no memory for the rest of the conversation.
-            self.outputs.shrink_to(OUTPUTS_KEPT);
             Output::Wait(self.framer.deadline().filter(|_| self.state != State::Closed))
         })
     }
@@ -231,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_short_messages_costs_no_memory_once_it_is_answered() {
+    fn a_flood_of_short_messages_is_answered_one_by_one() {
         let mut machine = parrot();
         machine.handle(Tick::START, Input::Bytes(&b"x\n".repeat(8_192)));
         assert_eq!(said(&mut machine).0.len(), 2 * 8_192);

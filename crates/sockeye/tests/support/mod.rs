@@ -7,7 +7,7 @@
 
 use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -202,6 +202,15 @@ impl Server {
         self.address("tcp")
     }
 
+    /// A line of /proc/PID/status in KiB, like `VmRSS` or `VmHWM`.
+    pub(crate) fn memory_kib(&self, what: &str) -> u64 {
+        let status = format!("/proc/{}/status", self.process.child.id());
+        let status = std::fs::read_to_string(status).unwrap();
+        let mut values = status.lines().filter_map(|line| line.strip_prefix(what));
+        let value = values.next().unwrap_or_else(|| panic!("no {what} in {status}"));
+        value.trim_matches([':', ' ', '\t', 'k', 'B']).parse().unwrap()
+    }
+
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.http())
     }
@@ -239,6 +248,19 @@ impl Drop for Server {
 /// Connects, with a bound on every wait.
 pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(HANG)).unwrap();
+    stream.set_write_timeout(Some(HANG)).unwrap();
+    stream.set_nodelay(true).unwrap();
+    stream
+}
+
+/// Connects from another of this machine's loopback addresses.
+pub(crate) fn connect_from(source: Ipv4Addr, to: SocketAddr) -> TcpStream {
+    use rustix::net::{AddressFamily, SocketType, bind, socket};
+    let socket = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    bind(&socket, &SocketAddr::from((source, 0))).unwrap();
+    rustix::net::connect(&socket, &to).unwrap();
+    let stream = TcpStream::from(socket);
     stream.set_read_timeout(Some(HANG)).unwrap();
     stream.set_write_timeout(Some(HANG)).unwrap();
     stream.set_nodelay(true).unwrap();
