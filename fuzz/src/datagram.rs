@@ -25,12 +25,14 @@ pub fn datagram_guard(data: &[u8]) {
         trusted: vec!["198.51.100.0/24".parse().expect("this is a network")],
         takes_any_text: choices & 4 != 0,
         is_ntp_client: choices & 8 != 0,
+        ..GuardRules::default()
     };
     let takes_any_text = rules.takes_any_text;
     let key = CookieKey::new([choices; 32]);
     let mut guard = Guard::new(rules, key.clone());
     let Verdict::Serve(request) = guard.admit(Tick::START, from, datagram) else {
-        assert!(guard.admit_raw(Tick::START, from, datagram).is_err(), "the same is dropped raw");
+        let verdict = guard.admit_raw(Tick::START, from, datagram);
+        assert!(matches!(verdict, Verdict::Drop(_)), "the same is dropped raw: {verdict:?}");
         return;
     };
     assert!(![0, 7, 13, 19, 53, 1900, OWN_PORT].contains(&from.port()), "{from}");

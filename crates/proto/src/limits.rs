@@ -44,6 +44,11 @@ pub const UNPROVEN_SOURCES_MAX: usize = 4_096;
 pub const UNPROVEN_TOTAL_RATE_PER_S: u64 = 20_000;
 /// Answers to all unproven sources together, at once.
 pub const UNPROVEN_TOTAL_BURST: u64 = 40_000;
+/// Addresses that a service over UDP remembers at most; a limit on clients above it is none.
+pub const ROSTER_MAX_CLIENTS: usize = 65_536;
+/// Where clients are never idle for too long, an address over UDP is here for so long after it was
+/// heard: there is no end of a connection that would tell that it has left.
+pub const ROSTER_IDLE: Duration = Duration::from_mins(5);
 /// A request over UDP that got no answer is sent again after each of these, one after the other.
 pub const RESEND_AFTER: [Duration; 3] =
     [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
@@ -104,6 +109,7 @@ const _: () = {
     assert!("COOKIE ".len() + COOKIE_CHARS <= room_for_nothing, "so does a cookie");
     assert!(UNPROVEN_RATE_PER_S <= UNPROVEN_TOTAL_RATE_PER_S, "one source is part of all");
     assert!(UNPROVEN_BURST <= UNPROVEN_TOTAL_BURST, "one source is part of all");
+    assert!(CLIENTS_MAX <= ROSTER_MAX_CLIENTS, "the usual limit holds over UDP too");
     assert!(PAUSE.as_millis() < CLIENT_GAP.as_millis(), "a gap is a pause");
     assert!(PAUSE.as_millis() < CLIENT_LINE_PAUSE.as_millis(), "a line is waited for longer");
     assert!(MESSAGE_MAX_BYTES <= CLIENT_QUEUE_MAX_BYTES, "any message can wait");

@@ -84,13 +84,15 @@ impl Listeners {
     }
 
     /// The rules for datagrams to one of these sockets, with a cookie key of its own.
-    fn guard(&self, plain: &[Network]) -> Result<Guard, Failure> {
+    fn guard(&self, server: &Server, plain: &[Network]) -> Result<Guard, Failure> {
         let mut key = [0; 32];
         rustix::rand::getrandom(&mut key, rustix::rand::GetRandomFlags::empty())
             .map_err(|e| Failure::Ours(format!("the system gives no random bytes: {e}")))?;
         let rules = GuardRules {
             own_ports: self.datagrams.iter().map(|socket| socket.local().port()).collect(),
             trusted: plain.to_vec(),
+            clients: server.client_limits(),
+            idle: server.idle(),
             ..GuardRules::default()
         };
         Ok(Guard::new(rules, CookieKey::new(key)))
@@ -113,7 +115,7 @@ impl Listeners {
         let bounds = Bounds { idle: server.idle(), door };
         let service = Arc::new(service);
         let guards: Vec<Guard> =
-            self.datagrams.iter().map(|_| self.guard(plain)).collect::<Result<_, _>>()?;
+            self.datagrams.iter().map(|_| self.guard(server, plain)).collect::<Result<_, _>>()?;
         let sockets = self.datagrams.into_iter().zip(guards);
         let ports: Vec<DatagramPort<D>> =
             sockets.map(|(socket, guard)| DatagramPort::new(socket, datagram(guard))).collect();
@@ -282,6 +284,10 @@ impl<S: Served> DatagramService for Replies<S> {
                     outcome = self.responder.answered(now, pending, answer, &mut self.out);
                 }
                 Outcome::Send => break,
+                Outcome::Refuse => {
+                    self.books.counters.refused.add(1);
+                    break;
+                }
                 Outcome::Nothing => return,
                 Outcome::Dropped(_) => return self.books.counters.dropped.add(1),
             }
@@ -310,15 +316,20 @@ pub struct Echoes {
 
 impl DatagramService for Echoes {
     fn answer(&mut self, datagram: &Datagram<'_>, outbox: &mut Outbox) {
-        match self.responder.handle(clock::now(), datagram.from, datagram.bytes, &mut self.out) {
-            Outcome::Send => {}
+        let now = clock::now();
+        let status = match self.responder.handle(now, datagram.from, datagram.bytes, &mut self.out)
+        {
+            Outcome::Send => 200,
+            Outcome::Refuse => {
+                self.books.counters.refused.add(1);
+                400
+            }
             Outcome::Nothing => return,
             Outcome::Dropped(_) => return self.books.counters.dropped.add(1),
             Outcome::Ask(never, _) => match never {},
-        }
+        };
         self.books.activity.touch();
-        let bytes = datagram.bytes;
-        note(&self.books, datagram.from, at_once(), 200, bytes, bytes);
+        note(&self.books, datagram.from, at_once(), status, datagram.bytes, &self.out);
         outbox.push(datagram.reply_to(), |room| room.extend_from_slice(&self.out));
     }
 
