@@ -16,7 +16,7 @@ use core::net::{IpAddr, SocketAddr};
 use super::budget::{Budget, Spent};
 use super::cookie::{CookieKey, split_attempt};
 use super::network::Network;
-use super::roster::Roster;
+use super::roster::{Heard, Roster};
 use super::{LineEnd, room_bytes};
 use crate::clients::{ClientLimits, Full};
 use crate::idle::IdleTimeout;
@@ -98,6 +98,8 @@ pub enum DropReason {
     OwnPort,
     /// It begins as the answers of servers do.
     AnswerText,
+    /// Its source says the same without end; see [`refrain`](super::refrain).
+    Refrain,
     /// Its source has used up its budget.
     SourceBudget,
     /// All unproven sources together have used up theirs.
@@ -112,6 +114,7 @@ impl DropReason {
             Self::ReflectorPort => "it comes from the port of a server that answers anybody",
             Self::OwnPort => "it comes from the port of a service here",
             Self::AnswerText => "it begins like the answer of a server",
+            Self::Refrain => "its source says the same without end",
             Self::SourceBudget => "its source asks too often",
             Self::TotalBudget => "unproven sources ask too often",
         }
@@ -240,7 +243,7 @@ impl Guard {
         }
         let request = self.read(now, from, datagram);
         let costs = request.room_bytes.is_some();
-        self.receive(now, request, costs)
+        self.receive(now, (request, datagram), costs)
     }
 
     /// The same for a service that answers with the bytes that came, which is never too much:
@@ -256,7 +259,7 @@ impl Guard {
         }
         let request = self.read(now, from, datagram);
         let costs = request.proof != Proof::Address;
-        match self.receive(now, request, costs) {
+        match self.receive(now, (request, datagram), costs) {
             Verdict::Serve(request) => {
                 Verdict::Serve(Request { text: datagram, line_end: LineEnd::None, ..request })
             }
@@ -316,12 +319,18 @@ impl Guard {
     }
 
     /// Takes a request's cost from its source's budget, and gives its source a place.
-    fn receive<'a>(&mut self, now: Tick, request: Request<'a>, costs: bool) -> Verdict<'a> {
+    fn receive<'a>(
+        &mut self,
+        now: Tick,
+        (request, datagram): (Request<'a>, &[u8]),
+        costs: bool,
+    ) -> Verdict<'a> {
         if costs && let Err(reason) = self.spend(now, request.from) {
             return Verdict::Drop(reason);
         }
-        match self.roster.enter(now, request.from, request.is_proven()) {
-            Ok(()) => Verdict::Serve(request),
+        match self.roster.enter(now, request.from, request.is_proven(), datagram) {
+            Ok(Heard::Answered) => Verdict::Serve(request),
+            Ok(Heard::Ignored) => Verdict::Drop(DropReason::Refrain),
             Err(full) => Verdict::Refuse(request, full),
         }
     }

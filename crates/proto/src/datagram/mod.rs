@@ -5,7 +5,7 @@
 //! or to set two servers talking to each other without end. What stands against both is here:
 //! [`guard`] decides what a service gets to see and what may leave, [`cookie`] lets an address
 //! prove itself without the server remembering it, [`budget`] bounds what the others get, [`roster`]
-//! counts who is here.
+//! counts who is here, [`refrain`] lets those be who say the same without end.
 //!
 //! [`responder`] makes a server of a [`Speaker`](crate::text::Speaker), so that a service is
 //! written once for TCP and UDP. [`client`] is the caller's side. Nothing here opens a socket.
@@ -15,6 +15,7 @@ pub mod client;
 pub mod cookie;
 pub mod guard;
 pub mod network;
+pub mod refrain;
 pub mod responder;
 pub mod roster;
 

@@ -15,6 +15,7 @@ use core::net::{IpAddr, SocketAddr};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::refrain::Refrain;
 use crate::clients::{ClientLimits, Full};
 use crate::idle::IdleTimeout;
 use crate::limits::{ROSTER_IDLE, ROSTER_MAX_CLIENTS};
@@ -32,11 +33,11 @@ use crate::machine::Tick;
 /// let limits = ClientLimits { max_clients: Some(1), max_per_address: None };
 /// let mut roster = Roster::new(limits, IdleTimeout::Fixed(Duration::from_secs(30)));
 /// let (ana, ben) = ("192.0.2.1:4000".parse()?, "192.0.2.2:4000".parse()?);
-/// assert!(roster.enter(Tick::START, ana, false).is_ok());
+/// assert!(roster.enter(Tick::START, ana, false, b"ping").is_ok());
 /// let full = Full::Clients { here: 1, limit: 1 };
-/// assert_eq!(roster.enter(Tick::START, ben, false), Err(full));
+/// assert_eq!(roster.enter(Tick::START, ben, false, b"ping"), Err(full));
 /// let later = Tick::START + Duration::from_secs(30);
-/// assert!(roster.enter(later, ben, false).is_ok());
+/// assert!(roster.enter(later, ben, false, b"ping").is_ok());
 /// # Ok::<(), std::net::AddrParseError>(())
 /// ```
 #[derive(Debug)]
@@ -63,6 +64,16 @@ struct Place {
     /// Where it stands in its queue.
     queued: Tick,
     is_proven: bool,
+    refrain: Refrain,
+}
+
+/// What becomes of a datagram of a client who is here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// It is answered.
+    Answered,
+    /// It is not, because the client says the same without end; see [`refrain`](super::refrain).
+    Ignored,
 }
 
 impl Roster {
@@ -77,21 +88,31 @@ impl Roster {
         }
     }
 
-    /// Notes that a client was heard, and gives it a place if it has none. Who has none and gets
-    /// none is told why.
-    pub fn enter(&mut self, now: Tick, from: SocketAddr, is_proven: bool) -> Result<(), Full> {
+    /// Notes what a client said, and gives it a place if it has none. Who has none and gets none is
+    /// told why.
+    pub fn enter(
+        &mut self,
+        now: Tick,
+        from: SocketAddr,
+        is_proven: bool,
+        datagram: &[u8],
+    ) -> Result<Heard, Full> {
         let client = Client::of(from);
         let Some(place) = self.places.get_mut(&client) else {
-            return self.seat(now, client, is_proven);
+            self.make_room(now, client, is_proven)?;
+            let refrain = Refrain::new(now, datagram);
+            self.seat(client, Place { heard: now, queued: now, is_proven, refrain });
+            return Ok(Heard::Answered);
         };
         place.heard = now;
+        let is_answered = place.refrain.hear(now, datagram);
         if is_proven && !place.is_proven {
             let queued = place.queued;
             (place.is_proven, place.queued) = (true, now);
             self.queues[usize::from(false)].remove(&(queued, client));
             self.queues[usize::from(true)].insert((now, client));
         }
-        Ok(())
+        Ok(if is_answered { Heard::Answered } else { Heard::Ignored })
     }
 
     /// How many clients are remembered, those included who have left and were not missed yet; at
@@ -100,7 +121,7 @@ impl Roster {
         self.places.len()
     }
 
-    fn seat(&mut self, now: Tick, client: Client, is_proven: bool) -> Result<(), Full> {
+    fn make_room(&mut self, now: Tick, client: Client, is_proven: bool) -> Result<(), Full> {
         self.let_the_idle_go(now);
         if let Some(limit) = self.limits.max_per_address {
             let here = self.by_address.get(&client.address).copied().unwrap_or_default();
@@ -121,10 +142,13 @@ impl Roster {
                 }
             }
         }
-        self.places.insert(client, Place { heard: now, queued: now, is_proven });
-        self.queues[usize::from(is_proven)].insert((now, client));
-        *self.by_address.entry(client.address).or_default() += 1;
         Ok(())
+    }
+
+    fn seat(&mut self, client: Client, place: Place) {
+        self.queues[usize::from(place.is_proven)].insert((place.queued, client));
+        self.places.insert(client, place);
+        *self.by_address.entry(client.address).or_default() += 1;
     }
 
     /// Forgets who was not heard for the idle timeout, which is looked up anew as they go.
@@ -218,6 +242,15 @@ mod tests {
         Roster::new(ClientLimits { max_clients: None, max_per_address: None }, idle)
     }
 
+    fn enter(
+        roster: &mut Roster,
+        now: Tick,
+        from: SocketAddr,
+        is_proven: bool,
+    ) -> Result<(), Full> {
+        roster.enter(now, from, is_proven, b"x").map(|heard| assert_eq!(heard, Heard::Answered))
+    }
+
     /// That the three views of the same clients agree.
     fn check(roster: &Roster) {
         let queued: usize = roster.queues.iter().map(BTreeSet::len).sum();
@@ -233,14 +266,14 @@ mod tests {
     fn the_eleventh_of_ten_is_told_so_until_one_was_silent_for_the_idle_timeout() {
         let mut roster = roster(10, 30);
         for n in 0..10 {
-            assert_eq!(roster.enter(at(u64::from(n)), client(n, 1), false), Ok(()));
+            assert_eq!(enter(&mut roster, at(u64::from(n)), client(n, 1), false), Ok(()));
         }
-        let full = roster.enter(at(10), client(10, 1), false).unwrap_err();
+        let full = enter(&mut roster, at(10), client(10, 1), false).unwrap_err();
         assert_eq!(full.to_string(), "busy: 10 of 10 clients are here, try again later");
-        assert_eq!(roster.enter(at(29), client(0, 1), false), Ok(()), "who is here stays");
-        assert!(roster.enter(at(30), client(10, 1), false).is_err(), "and was heard since");
-        assert_eq!(roster.enter(at(31), client(10, 1), false), Ok(()), "the next has left");
-        assert!(roster.enter(at(31), client(1, 1), false).is_err(), "and has no place now");
+        assert_eq!(enter(&mut roster, at(29), client(0, 1), false), Ok(()), "who is here stays");
+        assert!(enter(&mut roster, at(30), client(10, 1), false).is_err(), "and was heard since");
+        assert_eq!(enter(&mut roster, at(31), client(10, 1), false), Ok(()), "the next has left");
+        assert!(enter(&mut roster, at(31), client(1, 1), false).is_err(), "and has no place now");
         check(&roster);
     }
 
@@ -249,14 +282,14 @@ mod tests {
         let limits = ClientLimits { max_clients: Some(10), max_per_address: Some(2) };
         let mut roster = Roster::new(limits, IdleTimeout::Dynamic);
         for port in [1, 2, 1, 2] {
-            assert_eq!(roster.enter(at(0), client(1, port), true), Ok(()));
+            assert_eq!(enter(&mut roster, at(0), client(1, port), true), Ok(()));
         }
         let full = Full::Address { here: 2, limit: 2 };
-        assert_eq!(roster.enter(at(0), client(1, 3), true), Err(full));
+        assert_eq!(enter(&mut roster, at(0), client(1, 3), true), Err(full));
         let mapped = SocketAddr::new("::ffff:10.0.0.1".parse().unwrap(), 4);
-        assert_eq!(roster.enter(at(0), mapped, true), Err(full), "the same address");
-        assert_eq!(roster.enter(at(0), client(2, 3), true), Ok(()));
-        assert_eq!(roster.enter(at(18), client(1, 3), true), Ok(()), "both have left");
+        assert_eq!(enter(&mut roster, at(0), mapped, true), Err(full), "the same address");
+        assert_eq!(enter(&mut roster, at(0), client(2, 3), true), Ok(()));
+        assert_eq!(enter(&mut roster, at(18), client(1, 3), true), Ok(()), "both have left");
         check(&roster);
     }
 
@@ -267,10 +300,10 @@ mod tests {
             IdleTimeout::Dynamic,
         );
         for n in 0..20 {
-            assert_eq!(roster.enter(at(0), client(n, 1), false), Ok(()));
+            assert_eq!(enter(&mut roster, at(0), client(n, 1), false), Ok(()));
         }
-        assert!(roster.enter(at(4), client(99, 1), false).is_err());
-        assert_eq!(roster.enter(at(5), client(99, 1), false), Ok(()));
+        assert!(enter(&mut roster, at(4), client(99, 1), false).is_err());
+        assert_eq!(enter(&mut roster, at(5), client(99, 1), false), Ok(()));
         assert_eq!(roster.clients(), 20 - 5, "with 14 others left, they may be silent for 6 s");
         check(&roster);
     }
@@ -279,28 +312,32 @@ mod tests {
     fn where_nobody_is_idle_for_too_long_five_minutes_of_silence_are_leaving() {
         let limits = ClientLimits { max_clients: Some(1), max_per_address: None };
         let mut roster = Roster::new(limits, IdleTimeout::None);
-        assert_eq!(roster.enter(at(0), client(1, 1), false), Ok(()));
-        assert!(roster.enter(at(299), client(2, 1), false).is_err());
-        assert_eq!(roster.enter(at(300), client(2, 1), false), Ok(()));
+        assert_eq!(enter(&mut roster, at(0), client(1, 1), false), Ok(()));
+        assert!(enter(&mut roster, at(299), client(2, 1), false).is_err());
+        assert_eq!(enter(&mut roster, at(300), client(2, 1), false), Ok(()));
     }
 
     #[test]
     fn a_flood_of_forged_addresses_keeps_out_no_proven_client_and_puts_none_out() {
         let mut roster = roster(100, 30);
-        assert_eq!(roster.enter(at(0), client(1, 1), true), Ok(()));
-        assert_eq!(roster.enter(at(0), client(2, 1), false), Ok(()));
+        assert_eq!(enter(&mut roster, at(0), client(1, 1), true), Ok(()));
+        assert_eq!(enter(&mut roster, at(0), client(2, 1), false), Ok(()));
         for n in 0..10_000 {
-            let _ = roster.enter(at(1), client(1000 + n, 1), false);
+            let _ = enter(&mut roster, at(1), client(1000 + n, 1), false);
         }
         assert_eq!(roster.clients(), 100);
-        assert_eq!(roster.enter(at(2), client(2, 1), false), Ok(()), "who is here stays");
+        assert_eq!(enter(&mut roster, at(2), client(2, 1), false), Ok(()), "who is here stays");
         for n in 3..101 {
-            assert_eq!(roster.enter(at(2), client(n, 1), true), Ok(()), "{n}");
+            assert_eq!(enter(&mut roster, at(2), client(n, 1), true), Ok(()), "{n}");
         }
         check(&roster);
-        assert_eq!(roster.enter(at(2), client(2, 1), true), Ok(()), "the unproven one as the last");
         assert_eq!(
-            roster.enter(at(2), client(101, 1), true),
+            enter(&mut roster, at(2), client(2, 1), true),
+            Ok(()),
+            "the unproven one as the last"
+        );
+        assert_eq!(
+            enter(&mut roster, at(2), client(101, 1), true),
             Err(Full::Clients { here: 100, limit: 100 }),
             "no proven client makes way"
         );
@@ -310,9 +347,9 @@ mod tests {
     #[test]
     fn without_a_limit_nobody_is_refused_and_the_memory_has_a_bound() {
         let mut roster = unlimited(IdleTimeout::None);
-        roster.enter(at(0), client(0, 1), true).unwrap();
+        enter(&mut roster, at(0), client(0, 1), true).unwrap();
         for n in 1..100_000 {
-            roster.enter(at(0), client(n, 1), false).unwrap();
+            enter(&mut roster, at(0), client(n, 1), false).unwrap();
         }
         assert_eq!(roster.clients(), ROSTER_MAX_CLIENTS);
         assert!(roster.places.contains_key(&Client::of(client(0, 1))), "the proven one last");
@@ -323,7 +360,7 @@ mod tests {
     fn a_clock_that_stands_still_forgets_nobody_twice() {
         let mut roster = roster(3, 1);
         for n in 0..50 {
-            let _ = roster.enter(at(u64::from(n) / 7), client(n % 5, 1), n % 3 == 0);
+            let _ = enter(&mut roster, at(u64::from(n) / 7), client(n % 5, 1), n % 3 == 0);
             check(&roster);
         }
     }

@@ -298,6 +298,10 @@ impl<S: Served> DatagramService for Replies<S> {
         outbox.push(datagram.reply_to(), |room| room.extend_from_slice(&self.out));
     }
 
+    fn answered_back(&mut self) {
+        self.books.counters.dropped.add(1);
+    }
+
     fn dropped(&mut self, count: u64) {
         kernel_dropped(&self.books, count);
     }
@@ -331,6 +335,10 @@ impl DatagramService for Echoes {
         self.books.activity.touch();
         note(&self.books, datagram.from, at_once(), status, datagram.bytes, &self.out);
         outbox.push(datagram.reply_to(), |room| room.extend_from_slice(&self.out));
+    }
+
+    fn answered_back(&mut self) {
+        self.books.counters.dropped.add(1);
     }
 
     fn dropped(&mut self, count: u64) {

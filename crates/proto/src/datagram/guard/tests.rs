@@ -2,8 +2,10 @@
 
 use super::*;
 use crate::limits::{
-    COOKIE_SLOT, ERROR_TEXT_MAX_BYTES, UNPROVEN_BURST, UNPROVEN_RATE_PER_S, UNPROVEN_TOTAL_BURST,
+    COOKIE_SLOT, ERROR_TEXT_MAX_BYTES, REFRAIN_REST, REFRAIN_TIMES, UNPROVEN_BURST,
+    UNPROVEN_RATE_PER_S, UNPROVEN_TOTAL_BURST,
 };
+use std::time::Duration;
 
 const NOW: Tick = Tick::START;
 const ANA: &str = "192.0.2.1:4000";
@@ -266,7 +268,7 @@ fn an_unproven_source_has_a_budget_and_a_proven_one_has_none() {
     assert_eq!(dropped(&mut guard, ANA, b"x"), Some(DropReason::SourceBudget));
     assert_eq!(dropped(&mut guard, "192.0.2.2:4000", b"x"), None, "another has its own");
     assert_eq!(dropped(&mut guard, ANA, &with_cookie("x", NOW)), None, "a cookie lifts it");
-    let soon = NOW + std::time::Duration::from_secs(1);
+    let soon = NOW + Duration::from_secs(1);
     let is_served = |_: &i32| matches!(guard.admit_raw(soon, at(ANA), b"x"), Verdict::Serve(_));
     let again = (0..10_000).filter(is_served).count();
     assert_eq!(again as u64, UNPROVEN_RATE_PER_S);
@@ -361,4 +363,19 @@ fn what_is_dropped_takes_no_place() {
         assert!(dropped(&mut guard, from, datagram).is_some());
     }
     served(&mut guard, ANA, b"x");
+}
+
+#[test]
+fn who_says_the_same_without_end_is_let_be_for_a_moment_wherever_it_is() {
+    for from in [ANA, "127.0.0.1:4000"] {
+        let mut guard = plain();
+        let mut now = NOW;
+        let mut ask = |now| guard.admit(now, at(from), b"ping");
+        while let Verdict::Serve(_) = ask(now) {
+            now = now + Duration::from_millis(6);
+        }
+        assert_eq!(ask(now), Verdict::Drop(DropReason::Refrain), "{from}");
+        assert_eq!(now.since(NOW), Duration::from_millis(6) * (REFRAIN_TIMES + 1), "{from}");
+        assert!(matches!(ask(now + REFRAIN_REST), Verdict::Serve(_)), "{from}");
+    }
 }
