@@ -27,6 +27,7 @@ use sockeye_proto::text::dialogue::{Dialogue, Event};
 use sockeye_proto::text::framing::Framer;
 use sockeye_proto::text::{Direction, Speaker};
 
+use super::SERVICES;
 use crate::cli;
 use crate::exit::Failure;
 use crate::serving::{Server, announce};
@@ -88,8 +89,14 @@ impl Listeners {
         let mut key = [0; 32];
         rustix::rand::getrandom(&mut key, rustix::rand::GetRandomFlags::empty())
             .map_err(|e| Failure::Ours(format!("the system gives no random bytes: {e}")))?;
+        let usual = SERVICES.iter().map(|service| service.default_port(Scheme::Udp));
         let rules = GuardRules {
-            own_ports: self.datagrams.iter().map(|socket| socket.local().port()).collect(),
+            own_ports: self
+                .datagrams
+                .iter()
+                .map(|socket| socket.local().port())
+                .chain(usual)
+                .collect(),
             trusted: plain.to_vec(),
             clients: server.client_limits(),
             idle: server.idle(),
