@@ -18,7 +18,7 @@ mod datagram;
 mod http;
 mod text;
 
-pub use datagram::datagram_guard;
+pub use datagram::{datagram_guard, datagram_roster};
 pub use http::{accept, conditional, content_range, guard, range, raw_name, target};
 pub use text::{client, framing};
 
@@ -32,6 +32,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("conditional", conditional),
     ("content_range", content_range),
     ("datagram_guard", datagram_guard),
+    ("datagram_roster", datagram_roster),
     ("framing", framing),
     ("guard", guard),
     ("range", range),

@@ -5,22 +5,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sockeye_proto::limits::{CLIENTS_MAX, CLIENTS_PER_ADDRESS_MAX};
-
-/// How many clients there may be; `None` is no bound.
-#[derive(Clone, Copy, Debug)]
-pub struct ClientLimits {
-    /// At once, in all.
-    pub max_clients: Option<usize>,
-    /// At once, from one address.
-    pub max_per_address: Option<usize>,
-}
-
-impl Default for ClientLimits {
-    fn default() -> Self {
-        Self { max_clients: Some(CLIENTS_MAX), max_per_address: Some(CLIENTS_PER_ADDRESS_MAX) }
-    }
-}
+pub use sockeye_proto::clients::{ClientLimits, Full};
 
 /// Counts the clients of one service, on all its listeners.
 #[derive(Debug)]
@@ -28,39 +13,6 @@ pub struct Gate {
     limits: ClientLimits,
     clients: AtomicUsize,
     by_address: Mutex<HashMap<IpAddr, usize>>,
-}
-
-/// Why somebody is not let in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Full {
-    /// The service is full.
-    Clients {
-        /// How many are here.
-        here: usize,
-        /// How many may be.
-        limit: usize,
-    },
-    /// This address has its share.
-    Address {
-        /// How many are here from it.
-        here: usize,
-        /// How many may be.
-        limit: usize,
-    },
-}
-
-impl std::fmt::Display for Full {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Clients { here, limit } => {
-                write!(f, "busy: {here} of {limit} clients are here, try again later")
-            }
-            Self::Address { here, limit } => write!(
-                f,
-                "busy: {here} of {limit} clients from your address are here, try again later"
-            ),
-        }
-    }
 }
 
 /// A client's place; leaving gives it back.

@@ -24,7 +24,7 @@ impl Counter {
 pub struct ServiceCounters {
     /// Connections accepted and let in.
     pub connections: Counter,
-    /// Connections refused because it was full.
+    /// Connections and datagrams refused because it was full.
     pub refused: Counter,
     /// Times that accepting failed for want of descriptors or memory.
     pub accept_failures: Counter,

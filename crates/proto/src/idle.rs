@@ -10,13 +10,14 @@ const DYNAMIC_CEILING: Duration = Duration::from_secs(20);
 const DYNAMIC_LOOK: Duration = Duration::from_millis(500);
 
 /// The rule by which idle clients are closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum IdleTimeout {
     /// Never.
     None,
     /// After this long.
     Fixed(Duration),
     /// After max(5 s, 20 s - clients now connected): the fuller, the sooner.
+    #[default]
     Dynamic,
 }
 

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod address;
+pub mod clients;
 pub mod clock;
 pub mod datagram;
 pub mod echo;

@@ -52,6 +52,22 @@ pub const UNPROVEN_SOURCES_MAX: usize = 4_096;
 pub const UNPROVEN_TOTAL_RATE_PER_S: u64 = 20_000;
 /// Answers to all unproven sources together, at once.
 pub const UNPROVEN_TOTAL_BURST: u64 = 40_000;
+/// Addresses that a service over UDP remembers at most; a limit on clients above it is none.
+pub const ROSTER_MAX_CLIENTS: usize = 65_536;
+/// Where clients are never idle for too long, an address over UDP is here for so long after it was
+/// heard: there is no end of a connection that would tell that it has left.
+pub const ROSTER_IDLE: Duration = Duration::from_mins(5);
+/// A source that says the same so many times over UDP, and for [`REFRAIN_SPAN`], is not answered
+/// for a while: it may be a server that was set talking to us.
+pub const REFRAIN_TIMES: u32 = 10_000;
+/// And for at least so long. No measurement is disturbed that is shorter.
+pub const REFRAIN_SPAN: Duration = Duration::from_secs(30);
+/// Who was silent for so long begins anew: longer than any round trip on a local network.
+pub const REFRAIN_PAUSE: Duration = Duration::from_secs(2);
+/// How long such a source is not answered: no loop with a shorter round trip lives through it.
+pub const REFRAIN_REST: Duration = Duration::from_secs(1);
+/// Of a datagram that may come again, so many bytes are remembered at either end.
+pub const REFRAIN_SAMPLE_BYTES: usize = 32;
 /// A request over UDP that got no answer is sent again after each of these, one after the other.
 pub const RESEND_AFTER: [Duration; 3] =
     [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
@@ -120,6 +136,11 @@ const _: () = {
     assert!("COOKIE ".len() + COOKIE_CHARS <= room_for_nothing, "so does a cookie");
     assert!(UNPROVEN_RATE_PER_S <= UNPROVEN_TOTAL_RATE_PER_S, "one source is part of all");
     assert!(UNPROVEN_BURST <= UNPROVEN_TOTAL_BURST, "one source is part of all");
+    assert!(CLIENTS_MAX <= ROSTER_MAX_CLIENTS, "the usual limit holds over UDP too");
+    assert!(
+        REFRAIN_REST.as_millis() <= REFRAIN_PAUSE.as_millis(),
+        "the rest is no pause of theirs"
+    );
     assert!(PAUSE.as_millis() < CLIENT_GAP.as_millis(), "a gap is a pause");
     assert!(PAUSE.as_millis() < CLIENT_LINE_PAUSE.as_millis(), "a line is waited for longer");
     assert!(MESSAGE_MAX_BYTES <= CLIENT_QUEUE_MAX_BYTES, "any message can wait");

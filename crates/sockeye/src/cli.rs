@@ -269,7 +269,8 @@ pub struct Share {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "The server")]
 pub struct Server {
-    /// Clients served at once; who is over is told so and closed.
+    /// Clients served at once; who is over is told so and closed. Over UDP, where nobody says that
+    /// they leave: the addresses and ports heard in the last idle timeout, at each udp:// by itself.
     #[arg(long, value_name = "N|none", default_value_t = MaxClients(Some(CLIENTS_MAX)))]
     pub max_clients: MaxClients,
     /// Of these, from one address.

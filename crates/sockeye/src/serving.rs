@@ -52,14 +52,18 @@ impl Server {
         Ok(Self { stop, log, activity: Arc::new(Activity::new()), trace, flags })
     }
 
-    /// The door of one service: its own count of clients, on all its listeners.
-    pub fn door(&self) -> Door {
-        let limits = ClientLimits {
+    /// How many clients a service may have.
+    pub fn client_limits(&self) -> ClientLimits {
+        ClientLimits {
             max_clients: self.flags.max_clients.0,
             max_per_address: self.flags.max_per_address.0,
-        };
+        }
+    }
+
+    /// The door of one service: its own count of connections, on all its listeners.
+    pub fn door(&self) -> Door {
         Door {
-            gate: Gate::new(limits),
+            gate: Gate::new(self.client_limits()),
             stop: self.stop.clone(),
             counters: Arc::new(ServiceCounters::default()),
         }

@@ -341,7 +341,7 @@ fn one_address_cannot_take_every_place() {
     let server = Server::files(&fixture.share(), &flags);
     let _clients = [idle_client(&server), idle_client(&server)];
     let refusal = Http::connect(server.http()).answer();
-    let text = "busy: 2 of 2 clients from your address are here, try again later\n";
+    let text = "busy: 2 of 2 from your address, try again later\n";
     assert_eq!((refusal.status, refusal.text().as_str()), (503, text));
     let elsewhere: Answer = {
         let mut other = Http::connect(server.http());

@@ -136,7 +136,8 @@ fn with_json_each_answer_is_one_object() {
 #[test]
 fn a_pipe_of_lines_is_answered_in_its_order() {
     let (_server, tcp, udp) = serve("echo", &[]);
-    let input: String = (0..200).map(|n| format!("line {n}\n")).collect();
+    let lines: Vec<String> = (0..200).map(|n| format!("line {n}")).collect();
+    let input = lines.join("\n") + "\n";
     for arguments in [&["echo", &tcp][..], &["echo", &tcp, "--lines"], &["echo", &udp]] {
         let output = piped(arguments, input.as_bytes());
         assert_eq!((code(&output), stdout(&output)), (0, input.clone()), "{arguments:?}");

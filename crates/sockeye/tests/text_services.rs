@@ -178,6 +178,61 @@ fn who_is_over_is_told_so_at_once_and_a_leaver_makes_room() {
 }
 
 #[test]
+fn over_udp_a_client_is_an_address_and_port_until_it_was_silent_for_the_idle_timeout() {
+    for driver in DRIVERS {
+        for service in ["echo", "clock"] {
+            let flags = ["--max-clients", "2", "--idle-timeout", "none"];
+            let (_server, _, udp) = serve(service, driver, "127.0.0.1", &flags);
+            let inside = [udp_client(udp), udp_client(udp)];
+            let answers = inside.each_ref().map(|client| ask_again(client, b"SEND_TIME"));
+            let told = ask_again(&udp_client(udp), b"SEND_TIME\n");
+            let busy = "busy: 2 of 2 clients are here, try again later\n";
+            assert_eq!(String::from_utf8_lossy(&told), busy, "{driver} {service}");
+            for (client, answer) in inside.iter().zip(&answers) {
+                assert!(!answer.starts_with(b"busy"), "{driver} {service}: {answer:?}");
+                let again = ask_again(client, b"SEND_TIME");
+                assert_eq!(again.len(), answer.len(), "{driver} {service}: who is here stays");
+            }
+        }
+    }
+}
+
+#[test]
+fn over_udp_one_address_has_its_share_and_a_place_is_free_after_the_idle_timeout() {
+    for driver in DRIVERS {
+        let flags = ["--max-clients", "none", "--max-per-address", "1", "--idle-timeout", "none"];
+        let (_server, _, udp) = serve("echo", driver, "127.0.0.1", &flags);
+        assert_eq!(ask_datagram(udp, b"x"), b"x");
+        let told = ask_datagram(udp, b"x");
+        assert_eq!(told, b"busy: 1 of 1 from your address, try again later", "{driver}");
+
+        let flags = ["--max-clients", "1", "--idle-timeout", "100ms"];
+        let (_server, _, udp) = serve("echo", driver, "127.0.0.1", &flags);
+        assert_eq!(ask_datagram(udp, b"x"), b"x");
+        let second = udp_client(udp);
+        let mut told = ask_again(&second, b"x");
+        while told != b"x" {
+            assert_eq!(told, b"busy: 1 of 1 clients are here, try again later", "{driver}");
+            told = ask_again(&second, b"x");
+        }
+    }
+}
+
+fn udp_client(server: SocketAddr) -> UdpSocket {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.connect(server).unwrap();
+    socket.set_read_timeout(Some(HANG)).unwrap();
+    socket
+}
+
+fn ask_again(socket: &UdpSocket, message: &[u8]) -> Vec<u8> {
+    socket.send(message).unwrap();
+    let mut buffer = [0; 1024];
+    let n = socket.recv(&mut buffer).unwrap();
+    buffer[..n].to_vec()
+}
+
+#[test]
 fn a_client_that_never_reads_blocks_nobody() {
     for driver in DRIVERS {
         let (_server, tcp, _) = serve("echo", driver, "127.0.0.1", &[]);

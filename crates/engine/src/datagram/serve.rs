@@ -19,6 +19,10 @@ pub trait DatagramService: Send + 'static {
     /// Answers one datagram, at once: what it says goes into the outbox.
     fn answer(&mut self, datagram: &Datagram<'_>, outbox: &mut Outbox);
 
+    /// One came that is itself an answer, of a server that was set talking to us: it is not
+    /// answered.
+    fn answered_back(&mut self);
+
     /// The kernel had to drop this many for want of buffer.
     fn dropped(&mut self, count: u64);
 }
@@ -33,8 +37,11 @@ pub struct DatagramPort<D> {
 }
 
 impl<D: DatagramService> DatagramPort<D> {
-    /// Puts a service on a socket.
+    /// Puts a service on a socket, which from now on only answers, and says so in each answer's IP
+    /// header. Two such ports never talk to each other, whoever forges what.
     pub fn new(socket: DatagramSocket, service: D) -> Self {
+        // Where the mark cannot be set, the service has rules of its own against loops.
+        let _ = socket.mark_answers();
         Self { socket, service, inbox: Inbox::new(), outbox: Outbox::default() }
     }
 
@@ -51,7 +58,11 @@ impl<D: DatagramService> DatagramPort<D> {
                 self.service.dropped(look.dropped);
             }
             for datagram in self.inbox.iter() {
-                self.service.answer(&datagram, &mut self.outbox);
+                if datagram.is_answer {
+                    self.service.answered_back();
+                } else {
+                    self.service.answer(&datagram, &mut self.outbox);
+                }
             }
             if !self.outbox.is_empty() {
                 self.socket.send(&mut self.outbox);

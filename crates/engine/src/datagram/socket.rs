@@ -4,6 +4,10 @@
 //! An answer leaves from the address that the question came to, also from a socket that is bound to
 //! all of them (IP_PKTINFO, RFC 3542 section 6). What the kernel had to drop for want of buffer is
 //! counted (SO_RXQ_OVFL).
+//!
+//! A socket that only answers says so in the IP header of all that it sends: its datagrams have a
+//! code point of their own ([`DatagramSocket::mark_answers`]), and one that arrives with it
+//! [is an answer](Datagram::is_answer), which no server has to answer.
 #![allow(unsafe_code, reason = "recvmmsg and control messages have no safe wrapper in rustix")]
 
 use std::io;
@@ -13,14 +17,16 @@ use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use self::control::{ANSWER_TRAFFIC_CLASS, CameTo, Control};
+
+mod control;
+
 /// Datagrams moved by one system call at most.
 const BATCH: usize = 64;
 /// The longest datagram that IP can carry, and room to see that one is longer.
 const DATAGRAM_MAX_BYTES: usize = 65_535;
 /// What the kernel is asked to hold for us; it may give less (net.core.rmem_max).
 const KERNEL_BUFFER_BYTES: usize = 4 * 1024 * 1024;
-/// Room for the control messages that we ask for.
-const CONTROL_BYTES: usize = 128;
 
 /// A bound socket.
 #[derive(Debug)]
@@ -28,13 +34,6 @@ pub struct DatagramSocket {
     socket: UdpSocket,
     local: SocketAddr,
     is_batched: bool,
-}
-
-/// The address of ours that a datagram came to, as the kernel tells it and takes it back.
-#[derive(Clone, Copy, Debug)]
-enum CameTo {
-    V4(Ipv4Addr),
-    V6(Ipv6Addr, u32),
 }
 
 /// Room for a batch that is received.
@@ -48,6 +47,7 @@ pub struct Inbox {
 struct Received {
     from: SocketAddr,
     came_to: Option<CameTo>,
+    is_answer: bool,
     length: usize,
 }
 
@@ -58,6 +58,9 @@ pub struct Datagram<'a> {
     pub from: SocketAddr,
     /// What it holds.
     pub bytes: &'a [u8],
+    /// Whether it came from a socket that only answers: what is sent back could only come back
+    /// again.
+    pub is_answer: bool,
     reply_to: ReplyTo,
 }
 
@@ -102,7 +105,10 @@ impl DatagramSocket {
         if local.ip().is_unspecified() {
             ask_for_addresses(&socket, local)?;
         }
-        set_flag(&socket, libc::SOL_SOCKET, libc::SO_RXQ_OVFL)?;
+        set_option(&socket, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1)?;
+        for (level, option) in traffic_class(local, [libc::IP_RECVTOS, libc::IPV6_RECVTCLASS]) {
+            set_option(&socket, level, option, 1)?;
+        }
         Ok(Self { socket, local, is_batched: true })
     }
 
@@ -114,6 +120,15 @@ impl DatagramSocket {
     /// A second handle of the same socket.
     pub fn second_handle(&self) -> io::Result<UdpSocket> {
         self.socket.try_clone()
+    }
+
+    /// Marks all that leaves from now on as answers: what arrives so marked is
+    /// [known](Datagram::is_answer) to be one, on whichever port. A router may take the mark off.
+    pub fn mark_answers(&self) -> io::Result<()> {
+        for (level, option) in traffic_class(self.local, [libc::IP_TOS, libc::IPV6_TCLASS]) {
+            set_option(&self.socket, level, option, ANSWER_TRAFFIC_CLASS.into())?;
+        }
+        Ok(())
     }
 
     /// Uses one system call per datagram, as on a kernel that has no others.
@@ -177,7 +192,8 @@ impl Inbox {
         self.received.iter().zip(self.storage.chunks(DATAGRAM_MAX_BYTES)).map(|(one, room)| {
             let reply_to = ReplyTo { to: one.from, from: one.came_to };
             let from = SocketAddr::new(one.from.ip().to_canonical(), one.from.port());
-            Datagram { from, bytes: &room[..one.length], reply_to }
+            let bytes = &room[..one.length];
+            Datagram { from, bytes, is_answer: one.is_answer, reply_to }
         })
     }
 }
@@ -221,11 +237,6 @@ impl Outbox {
     }
 }
 
-/// Room for control messages, aligned as the kernel wants it.
-#[repr(C, align(8))]
-#[derive(Clone, Copy)]
-struct Control([u8; CONTROL_BYTES]);
-
 fn receive_batch(socket: &UdpSocket, inbox: &mut Inbox, wanted: usize) -> io::Result<Look> {
     // SAFETY: all-zero bytes are valid values of these plain C structures.
     let (mut heads, mut names, mut rooms): (
@@ -233,7 +244,7 @@ fn receive_batch(socket: &UdpSocket, inbox: &mut Inbox, wanted: usize) -> io::Re
         [libc::sockaddr_storage; BATCH],
         [libc::iovec; BATCH],
     ) = unsafe { (zeroed(), zeroed(), zeroed()) };
-    let mut controls = [Control([0; CONTROL_BYTES]); BATCH];
+    let mut controls = [Control::new(); BATCH];
     for (i, room) in inbox.storage.chunks_mut(DATAGRAM_MAX_BYTES).take(wanted).enumerate() {
         rooms[i] = libc::iovec { iov_base: room.as_mut_ptr().cast(), iov_len: room.len() };
         let head = &mut heads[i].msg_hdr;
@@ -241,8 +252,7 @@ fn receive_batch(socket: &UdpSocket, inbox: &mut Inbox, wanted: usize) -> io::Re
         head.msg_namelen = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
         head.msg_iov = &raw mut rooms[i];
         head.msg_iovlen = 1;
-        head.msg_control = controls[i].0.as_mut_ptr().cast();
-        head.msg_controllen = CONTROL_BYTES;
+        controls[i].give_to(head);
     }
     // SAFETY: every head points to a name, a room and a control buffer of its own, all of which
     // outlive the call, with their true lengths; `wanted` is at most BATCH.
@@ -257,16 +267,17 @@ fn receive_batch(socket: &UdpSocket, inbox: &mut Inbox, wanted: usize) -> io::Re
     };
     let received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
     let mut dropped = 0;
-    for (head, name) in heads.iter().zip(&names).take(received) {
-        let (came_to, overflow) = control_messages(&head.msg_hdr);
-        if let Some(overflow) = overflow {
+    for ((head, name), control) in heads.iter().zip(&names).zip(&controls).take(received) {
+        let told = control.read(&head.msg_hdr);
+        if let Some(overflow) = told.overflow {
             // The kernel counts up from the socket's beginning, and wraps.
             let before = inbox.dropped_before.replace(overflow).unwrap_or(0);
             dropped += u64::from(overflow.wrapping_sub(before));
         }
         let Some(from) = address_of(name) else { continue };
         let length = (head.msg_len as usize).min(DATAGRAM_MAX_BYTES);
-        inbox.received.push(Received { from, came_to, length });
+        let (came_to, is_answer) = (told.came_to, told.is_answer);
+        inbox.received.push(Received { from, came_to, is_answer, length });
     }
     Ok(Look { received, dropped })
 }
@@ -275,7 +286,7 @@ fn send_batch(socket: &UdpSocket, bytes: &[u8], batch: &[(ReplyTo, usize)]) -> i
     // SAFETY: all-zero bytes are valid values of these plain C structures.
     let (mut heads, mut rooms): ([libc::mmsghdr; BATCH], [libc::iovec; BATCH]) =
         unsafe { (zeroed(), zeroed()) };
-    let mut controls = [Control([0; CONTROL_BYTES]); BATCH];
+    let mut controls = [Control::new(); BATCH];
     let names: Vec<socket2::SockAddr> = batch.iter().map(|(to, _)| to.to.into()).collect();
     let mut offset = 0;
     for (i, ((to, length), name)) in batch.iter().zip(&names).enumerate() {
@@ -289,9 +300,7 @@ fn send_batch(socket: &UdpSocket, bytes: &[u8], batch: &[(ReplyTo, usize)]) -> i
         head.msg_iov = &raw mut rooms[i];
         head.msg_iovlen = 1;
         if let Some(from) = to.from {
-            head.msg_control = controls[i].0.as_mut_ptr().cast();
-            head.msg_controllen = CONTROL_BYTES;
-            head.msg_controllen = write_source(head, from);
+            controls[i].write_source(head, from);
         }
     }
     // SAFETY: every head points to a name, a room and, where its length is not 0, a control buffer,
@@ -305,71 +314,6 @@ fn send_batch(socket: &UdpSocket, bytes: &[u8], batch: &[(ReplyTo, usize)]) -> i
         )
     };
     usize::try_from(sent).map_err(|_| io::Error::last_os_error())
-}
-
-/// The address of ours that a datagram came to, and the kernel's count of dropped ones.
-fn control_messages(head: &libc::msghdr) -> (Option<CameTo>, Option<u32>) {
-    let (mut came_to, mut overflow) = (None, None);
-    // SAFETY: the kernel has written whole control messages of `msg_controllen` bytes into the
-    // buffer that the head points to; the CMSG functions stay inside it, and each kind of message
-    // holds the structure that it is read as, which may stand unaligned.
-    unsafe {
-        let mut message = libc::CMSG_FIRSTHDR(head);
-        while !message.is_null() {
-            let data = libc::CMSG_DATA(message);
-            match ((*message).cmsg_level, (*message).cmsg_type) {
-                (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) => {
-                    overflow = Some(data.cast::<u32>().read_unaligned());
-                }
-                (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
-                    let info = data.cast::<libc::in_pktinfo>().read_unaligned();
-                    came_to = Some(CameTo::V4(u32::from_be(info.ipi_addr.s_addr).into()));
-                }
-                (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
-                    let info = data.cast::<libc::in6_pktinfo>().read_unaligned();
-                    let address = Ipv6Addr::from(info.ipi6_addr.s6_addr);
-                    came_to = Some(CameTo::V6(address, info.ipi6_ifindex));
-                }
-                _ => {}
-            }
-            message = libc::CMSG_NXTHDR(head, message);
-        }
-    }
-    (came_to, overflow)
-}
-
-/// Writes the control message that says from which of our addresses an answer leaves; returns the
-/// length of what was written.
-fn write_source(head: &libc::msghdr, from: CameTo) -> usize {
-    // SAFETY: the head points to an aligned, zeroed control buffer of CONTROL_BYTES, which has room
-    // for one message of either kind.
-    unsafe {
-        let message = libc::CMSG_FIRSTHDR(head);
-        let data = libc::CMSG_DATA(message);
-        let length = match from {
-            CameTo::V4(address) => {
-                let mut info: libc::in_pktinfo = zeroed();
-                info.ipi_spec_dst.s_addr = u32::from(address).to_be();
-                (*message).cmsg_level = libc::IPPROTO_IP;
-                (*message).cmsg_type = libc::IP_PKTINFO;
-                data.cast::<libc::in_pktinfo>().write_unaligned(info);
-                size_of::<libc::in_pktinfo>()
-            }
-            CameTo::V6(address, interface) => {
-                let mut info: libc::in6_pktinfo = zeroed();
-                info.ipi6_addr.s6_addr = address.octets();
-                // Only a link-local address says nothing without its interface.
-                let is_link_local = address.is_unicast_link_local();
-                info.ipi6_ifindex = if is_link_local { interface } else { 0 };
-                (*message).cmsg_level = libc::IPPROTO_IPV6;
-                (*message).cmsg_type = libc::IPV6_PKTINFO;
-                data.cast::<libc::in6_pktinfo>().write_unaligned(info);
-                size_of::<libc::in6_pktinfo>()
-            }
-        };
-        (*message).cmsg_len = libc::CMSG_LEN(length as libc::c_uint) as usize;
-        libc::CMSG_SPACE(length as libc::c_uint) as usize
-    }
 }
 
 fn address_of(name: &libc::sockaddr_storage) -> Option<SocketAddr> {
@@ -394,21 +338,35 @@ fn address_of(name: &libc::sockaddr_storage) -> Option<SocketAddr> {
 /// Asks for the address that each datagram came to.
 fn ask_for_addresses(socket: &UdpSocket, local: SocketAddr) -> io::Result<()> {
     if local.is_ipv6() {
-        set_flag(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO)
+        set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)
     } else {
-        set_flag(socket, libc::IPPROTO_IP, libc::IP_PKTINFO)
+        set_option(socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 1)
     }
 }
 
-fn set_flag(socket: &UdpSocket, level: libc::c_int, option: libc::c_int) -> io::Result<()> {
-    let on: libc::c_int = 1;
+/// The options that a socket has for the traffic class, of one for IPv4 and one for IPv6: one that
+/// is bound to IPv6 may carry both.
+fn traffic_class(
+    local: SocketAddr,
+    [v4, v6]: [libc::c_int; 2],
+) -> impl Iterator<Item = (libc::c_int, libc::c_int)> {
+    let of_v6 = local.is_ipv6().then_some((libc::IPPROTO_IPV6, v6));
+    std::iter::once((libc::IPPROTO_IP, v4)).chain(of_v6)
+}
+
+fn set_option(
+    socket: &UdpSocket,
+    level: libc::c_int,
+    option: libc::c_int,
+    value: libc::c_int,
+) -> io::Result<()> {
     // SAFETY: the value points to a c_int that outlives the call, with its true length.
     let set = unsafe {
         libc::setsockopt(
             socket.as_raw_fd(),
             level,
             option,
-            (&raw const on).cast(),
+            (&raw const value).cast(),
             size_of::<libc::c_int>() as libc::socklen_t,
         )
     };
@@ -416,110 +374,4 @@ fn set_flag(socket: &UdpSocket, level: libc::c_int, option: libc::c_int) -> io::
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::time::Duration;
-
-    fn peer(to: SocketAddr) -> UdpSocket {
-        let address = if to.is_ipv4() { "127.0.0.1:0" } else { "[::1]:0" };
-        let socket = UdpSocket::bind(address).unwrap();
-        socket.connect(to).unwrap();
-        socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        socket
-    }
-
-    /// Waits until the socket has something and echoes it, until `count` datagrams went back.
-    fn echo(socket: &DatagramSocket, count: usize) {
-        let (mut inbox, mut outbox) = (Inbox::new(), Outbox::default());
-        let mut echoed = 0;
-        while echoed < count {
-            let mut waits = [rustix::event::PollFd::new(socket, rustix::event::PollFlags::IN)];
-            rustix::event::poll(&mut waits, None).unwrap();
-            socket.receive(&mut inbox).unwrap();
-            for datagram in inbox.iter() {
-                outbox.push(datagram.reply_to(), |out| out.extend_from_slice(datagram.bytes));
-            }
-            echoed += socket.send(&mut outbox);
-        }
-    }
-
-    #[test]
-    fn every_length_goes_through_in_batches_and_one_by_one() {
-        let lengths = [0, 1, 1400, 9000, 65_507];
-        for is_batched in [true, false] {
-            let socket = DatagramSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-            let socket = if is_batched { socket } else { socket.one_by_one() };
-            let peer = peer(socket.local());
-            for length in lengths {
-                peer.send(&vec![length as u8; length]).unwrap();
-            }
-            echo(&socket, lengths.len());
-            let mut buffer = vec![0; 65_536];
-            for length in lengths {
-                let n = peer.recv(&mut buffer).unwrap();
-                assert_eq!((n, buffer[..n].iter().all(|b| *b == length as u8)), (length, true));
-            }
-        }
-    }
-
-    #[test]
-    fn an_answer_leaves_from_the_address_that_the_question_came_to() {
-        let socket = DatagramSocket::bind("0.0.0.0:0".parse().unwrap()).unwrap();
-        let other = SocketAddr::new(Ipv4Addr::new(127, 7, 7, 7).into(), socket.local().port());
-        let peer = peer(other);
-        peer.send(b"who?").unwrap();
-        echo(&socket, 1);
-        // A connected socket hears nobody but 127.7.7.7.
-        assert_eq!(peer.recv(&mut [0; 16]).unwrap(), 4);
-    }
-
-    #[test]
-    fn a_dual_stack_socket_answers_both_and_shows_ipv4_as_such() {
-        let socket = DatagramSocket::bind("[::]:0".parse().unwrap()).unwrap();
-        let port = socket.local().port();
-        let v4 = peer(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port));
-        let v6 = peer(SocketAddr::new(Ipv6Addr::LOCALHOST.into(), port));
-        v4.send(b"4").unwrap();
-        v6.send(b"6").unwrap();
-        echo(&socket, 2);
-        for (peer, text) in [(&v4, b"4"), (&v6, b"6")] {
-            let mut buffer = [0; 4];
-            assert_eq!(peer.recv(&mut buffer).unwrap(), 1);
-            assert_eq!(&buffer[..1], text);
-        }
-    }
-
-    #[test]
-    fn what_the_kernel_had_to_drop_is_counted() {
-        let socket = DatagramSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let small = socket2::SockRef::from(&socket.socket);
-        small.set_recv_buffer_size(4096).unwrap();
-        let peer = peer(socket.local());
-        for _ in 0..200 {
-            peer.send(&[0; 1000]).unwrap();
-        }
-        let mut inbox = Inbox::new();
-        let (mut received, mut dropped) = (0, 0);
-        while received + dropped < 200 {
-            // The count comes with the next datagram that finds room.
-            while let Ok(look) = socket.receive(&mut inbox) {
-                received += look.received as u64;
-                dropped += look.dropped;
-            }
-            if received + dropped < 200 {
-                peer.send(&[0; 1]).unwrap();
-                received = received.saturating_sub(1);
-            }
-        }
-        assert!(dropped > 0, "{received} received");
-    }
-
-    #[test]
-    fn the_outbox_knows_what_was_added_last() {
-        let mut outbox = Outbox::default();
-        let to = ReplyTo { to: "127.0.0.1:9".parse().unwrap(), from: None };
-        outbox.push(to, |out| out.extend_from_slice(b"one"));
-        outbox.push(to, |out| out.extend_from_slice(b"two"));
-        assert_eq!(outbox.last(), Some(&b"two"[..]));
-    }
-}
+mod tests;

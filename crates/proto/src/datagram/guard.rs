@@ -1,10 +1,11 @@
 //! What a service gets to see of the datagrams that arrive, and what may leave in answer.
 //!
-//! Three rules stand here, for every text service over UDP alike. Nothing that could be the answer
+//! Four rules stand here, for every text service over UDP alike. Nothing that could be the answer
 //! of another server is answered, so that no two servers can be set talking to each other. An
 //! address that has not proven itself is never sent more than 3 times what came from it; a longer
-//! answer is replaced by `COOKIE c`, and the caller asks again with ` cookie=c` at the very end. And
-//! such addresses have a [budget](super::budget).
+//! answer is replaced by `COOKIE c`, and the caller asks again with ` cookie=c` at the very end.
+//! Such addresses have a [budget](super::budget). And who is one too many for the
+//! [roster](super::roster) is told `busy`.
 //!
 //! The service sees the text without its line end and without a cookie. A cookie is not looked for
 //! where the address is proven without one, and never in what begins with `POST `, whose text may
@@ -15,7 +16,10 @@ use core::net::{IpAddr, SocketAddr};
 use super::budget::{Budget, Spent};
 use super::cookie::{CookieKey, split_attempt};
 use super::network::Network;
+use super::roster::{Heard, Roster};
 use super::{LineEnd, room_bytes};
+use crate::clients::{ClientLimits, Full};
+use crate::idle::IdleTimeout;
 use crate::limits::DATAGRAM_MAX_BYTES;
 use crate::machine::Tick;
 
@@ -77,6 +81,10 @@ pub struct GuardRules {
     /// The service is ntp: a request may come from port 123 if it is one in client mode (RFC 5905,
     /// section 7.3, mode 3), which no server's answer is.
     pub is_ntp_client: bool,
+    /// How many clients there may be; see [`roster`](super::roster).
+    pub clients: ClientLimits,
+    /// After how long a silence a client has left.
+    pub idle: IdleTimeout,
 }
 
 /// Why a datagram was dropped without an answer.
@@ -90,6 +98,8 @@ pub enum DropReason {
     OwnPort,
     /// It begins as the answers of servers do.
     AnswerText,
+    /// Its source says the same without end; see [`refrain`](super::refrain).
+    Refrain,
     /// Its source has used up its budget.
     SourceBudget,
     /// All unproven sources together have used up theirs.
@@ -104,6 +114,7 @@ impl DropReason {
             Self::ReflectorPort => "it comes from the port of a server that answers anybody",
             Self::OwnPort => "it comes from the port of a service here",
             Self::AnswerText => "it begins like the answer of a server",
+            Self::Refrain => "its source says the same without end",
             Self::SourceBudget => "its source asks too often",
             Self::TotalBudget => "unproven sources ask too often",
         }
@@ -115,6 +126,8 @@ impl DropReason {
 pub enum Verdict<'a> {
     /// It is dropped.
     Drop(DropReason),
+    /// There is no place for who asks; [`Guard::refuse`] makes the answer.
+    Refuse(Request<'a>, Full),
     /// The service answers it.
     Serve(Request<'a>),
 }
@@ -151,6 +164,17 @@ impl Request<'_> {
     /// The same without its text: all that an answer needs, for as long as it takes.
     pub fn without_text(self) -> Request<'static> {
         Request { text: b"", ..self }
+    }
+
+    /// Whether its address has proven that it receives what is sent to it.
+    fn is_proven(&self) -> bool {
+        matches!(self.proof, Proof::Address | Proof::Cookie)
+    }
+
+    /// Whether an answer of so many bytes may leave, with the request's line end after it.
+    fn fits(&self, answer_bytes: usize) -> bool {
+        let room_bytes = self.room_bytes.unwrap_or(DATAGRAM_MAX_BYTES).min(DATAGRAM_MAX_BYTES);
+        answer_bytes + self.line_end.as_bytes().len() <= room_bytes
     }
 }
 
@@ -198,14 +222,17 @@ pub struct Guard {
     is_ntp_client: bool,
     key: CookieKey,
     budget: Budget,
+    roster: Roster,
 }
 
 impl Guard {
     /// A guard that has seen nobody yet.
     pub fn new(rules: GuardRules, key: CookieKey) -> Self {
-        let GuardRules { mut own_ports, trusted, takes_any_text, is_ntp_client } = rules;
+        let GuardRules { mut own_ports, trusted, takes_any_text, is_ntp_client, clients, idle } =
+            rules;
         own_ports.sort_unstable();
-        Self { own_ports, trusted, takes_any_text, is_ntp_client, key, budget: Budget::default() }
+        let (budget, roster) = (Budget::default(), Roster::new(clients, idle));
+        Self { own_ports, trusted, takes_any_text, is_ntp_client, key, budget, roster }
     }
 
     /// Whether a datagram is served, and as what. One that is costs its source, if that is not
@@ -215,27 +242,45 @@ impl Guard {
             return Verdict::Drop(reason);
         }
         let request = self.read(now, from, datagram);
-        if request.room_bytes.is_some()
-            && let Err(reason) = self.spend(now, from)
-        {
-            return Verdict::Drop(reason);
-        }
-        Verdict::Serve(request)
+        let costs = request.room_bytes.is_some();
+        self.receive(now, (request, datagram), costs)
     }
 
     /// The same for a service that answers with the bytes that came, which is never too much:
-    /// nothing is parted from the datagram, and no cookie is looked for.
-    pub fn admit_raw(
+    /// nothing is parted from the datagram, and a cookie lifts no budget.
+    pub fn admit_raw<'a>(
         &mut self,
         now: Tick,
         from: SocketAddr,
-        datagram: &[u8],
-    ) -> Result<(), DropReason> {
-        match self.loop_risk(from, datagram) {
-            Some(reason) => Err(reason),
-            None if self.is_trusted(from.ip()) => Ok(()),
-            None => self.spend(now, from),
+        datagram: &'a [u8],
+    ) -> Verdict<'a> {
+        if let Some(reason) = self.loop_risk(from, datagram) {
+            return Verdict::Drop(reason);
         }
+        let request = self.read(now, from, datagram);
+        let costs = request.proof != Proof::Address;
+        match self.receive(now, (request, datagram), costs) {
+            Verdict::Serve(request) => {
+                Verdict::Serve(Request { text: datagram, line_end: LineEnd::None, ..request })
+            }
+            verdict => verdict,
+        }
+    }
+
+    /// Tells who is one too many so, in one line. To an address that is not proven and asked with a
+    /// wrong cookie, a new one goes instead: with it, the address gets the place of one that is not
+    /// proven.
+    pub fn refuse(
+        &self,
+        now: Tick,
+        request: &Request<'_>,
+        full: Full,
+        out: &mut Vec<u8>,
+    ) -> Leaving {
+        if request.proof == Proof::WrongCookie {
+            return self.demand(now, request, out);
+        }
+        self.answer(now, request, full.to_string().as_bytes(), out)
     }
 
     /// Turns an answer into what may leave. `out` then holds one datagram and nothing else; it may
@@ -248,25 +293,46 @@ impl Guard {
         out: &mut Vec<u8>,
     ) -> Leaving {
         out.clear();
-        let line_end = request.line_end.as_bytes();
-        let room_bytes = request.room_bytes.unwrap_or(DATAGRAM_MAX_BYTES).min(DATAGRAM_MAX_BYTES);
-        let fits = |bytes: usize| bytes + line_end.len() <= room_bytes;
-        let leaving = if fits(answer.len()) {
+        if request.fits(answer.len()) {
             out.extend_from_slice(answer);
+            out.extend_from_slice(request.line_end.as_bytes());
             Leaving::Answer
         } else if request.room_bytes.is_none() {
             out.extend_from_slice(TOO_LONG);
+            out.extend_from_slice(request.line_end.as_bytes());
             Leaving::TooLong
         } else {
-            self.key.make(request.from, now).write_demand(out);
-            Leaving::Cookie
-        };
-        if !fits(out.len()) {
+            self.demand(now, request, out)
+        }
+    }
+
+    /// Asks for the cookie of an address.
+    fn demand(&self, now: Tick, request: &Request<'_>, out: &mut Vec<u8>) -> Leaving {
+        out.clear();
+        self.key.make(request.from, now).write_demand(out);
+        if !request.fits(out.len()) {
             out.clear();
             return Leaving::Nothing;
         }
-        out.extend_from_slice(line_end);
-        leaving
+        out.extend_from_slice(request.line_end.as_bytes());
+        Leaving::Cookie
+    }
+
+    /// Takes a request's cost from its source's budget, and gives its source a place.
+    fn receive<'a>(
+        &mut self,
+        now: Tick,
+        (request, datagram): (Request<'a>, &[u8]),
+        costs: bool,
+    ) -> Verdict<'a> {
+        if costs && let Err(reason) = self.spend(now, request.from) {
+            return Verdict::Drop(reason);
+        }
+        match self.roster.enter(now, request.from, request.is_proven(), datagram) {
+            Ok(Heard::Answered) => Verdict::Serve(request),
+            Ok(Heard::Ignored) => Verdict::Drop(DropReason::Refrain),
+            Err(full) => Verdict::Refuse(request, full),
+        }
     }
 
     /// Whether an answer could be the next step of two servers talking to each other.

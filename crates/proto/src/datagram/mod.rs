@@ -4,7 +4,8 @@
 //! once is therefore a tool: to flood somebody else with answers that are longer than the requests,
 //! or to set two servers talking to each other without end. What stands against both is here:
 //! [`guard`] decides what a service gets to see and what may leave, [`cookie`] lets an address
-//! prove itself without the server remembering it, [`budget`] bounds what the others get.
+//! prove itself without the server remembering it, [`budget`] bounds what the others get, [`roster`]
+//! counts who is here, [`refrain`] lets those be who say the same without end.
 //!
 //! [`responder`] makes a server of a [`Speaker`](crate::text::Speaker), so that a service is
 //! written once for TCP and UDP. [`client`] is the caller's side. Nothing here opens a socket.
@@ -14,7 +15,9 @@ pub mod client;
 pub mod cookie;
 pub mod guard;
 pub mod network;
+pub mod refrain;
 pub mod responder;
+pub mod roster;
 
 use crate::limits::{AMPLIFICATION_MAX, DATAGRAM_HEADERS_BYTES};
 

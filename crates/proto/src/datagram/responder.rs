@@ -5,6 +5,7 @@ use core::net::SocketAddr;
 use std::convert::Infallible;
 
 use super::guard::{DropReason, Guard, Leaving, Request, Verdict};
+use crate::clients::Full;
 use crate::machine::Tick;
 use crate::text::{NOT_UTF8, Reply, Speaker};
 
@@ -13,6 +14,8 @@ use crate::text::{NOT_UTF8, Reply, Speaker};
 pub enum Outcome<Q, P> {
     /// What `out` holds is sent back; it may be an empty datagram.
     Send,
+    /// There is no place for who asks: what `out` holds, which says so, is sent back.
+    Refuse,
     /// It is not answered.
     Nothing,
     /// The guard dropped it.
@@ -77,6 +80,9 @@ impl<S: Speaker + Clone> Responder<S> {
         out.clear();
         let request = match self.guard.admit(now, from, datagram) {
             Verdict::Drop(reason) => return Outcome::Dropped(reason),
+            Verdict::Refuse(request, full) => {
+                return refuse(&self.guard, now, (&request, full), out);
+            }
             Verdict::Serve(request) => request,
         };
         let Ok(text) = std::str::from_utf8(request.text) else {
@@ -165,11 +171,26 @@ impl EchoResponder {
         out: &mut Vec<u8>,
     ) -> Outcome<Infallible, Infallible> {
         out.clear();
-        if let Err(reason) = self.guard.admit_raw(now, from, datagram) {
-            return Outcome::Dropped(reason);
+        match self.guard.admit_raw(now, from, datagram) {
+            Verdict::Drop(reason) => Outcome::Dropped(reason),
+            Verdict::Refuse(request, full) => refuse(&self.guard, now, (&request, full), out),
+            Verdict::Serve(request) => {
+                out.extend_from_slice(request.text);
+                Outcome::Send
+            }
         }
-        out.extend_from_slice(datagram);
-        Outcome::Send
+    }
+}
+
+fn refuse<Q, P>(
+    guard: &Guard,
+    now: Tick,
+    (request, full): (&Request<'_>, Full),
+    out: &mut Vec<u8>,
+) -> Outcome<Q, P> {
+    match guard.refuse(now, request, full, out) {
+        Leaving::Answer | Leaving::Cookie | Leaving::TooLong => Outcome::Refuse,
+        Leaving::Nothing => Outcome::Nothing,
     }
 }
 

@@ -109,7 +109,11 @@ impl Ground {
 
     fn start(self, server: &Server, share: &Arc<Share>) -> Result<(), Failure> {
         let mut doors = Vec::new();
-        for (service, part, listeners) in self.text {
+        let of_datagrams = |place: &&Place| place.scheme == Scheme::Udp;
+        let ports: Vec<u16> =
+            self.places.iter().filter(of_datagrams).map(|place| place.address.port()).collect();
+        for (service, part, mut listeners) in self.text {
+            listeners.ports_beside.clone_from(&ports);
             let door = server.door();
             (part.start)(server, listeners, door.clone())?;
             doors.push((service.name, door));

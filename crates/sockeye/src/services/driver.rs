@@ -56,6 +56,10 @@ impl DatagramService for NoDatagrams {
         match *self {}
     }
 
+    fn answered_back(&mut self) {
+        match *self {}
+    }
+
     fn dropped(&mut self, _: u64) {
         match *self {}
     }

@@ -27,7 +27,7 @@ use sockeye_proto::text::dialogue::{Dialogue, Event};
 use sockeye_proto::text::framing::Framer;
 use sockeye_proto::text::{Direction, NOT_UTF8, Speaker};
 
-use super::driver;
+use super::{SERVICES, driver};
 use crate::cli;
 use crate::exit::Failure;
 use crate::serving::{Server, announce};
@@ -60,6 +60,8 @@ pub struct Listeners {
     pub streams: Vec<Bound>,
     /// For UDP.
     pub datagrams: Vec<DatagramSocket>,
+    /// The ports of the services beside it that take datagrams.
+    pub ports_beside: Vec<u16>,
 }
 
 impl Listeners {
@@ -105,13 +107,22 @@ impl Listeners {
     }
 
     /// The rules for datagrams to one of these sockets, with a cookie key of its own.
-    fn guard(&self, plain: &[Network]) -> Result<Guard, Failure> {
+    fn guard(&self, server: &Server, plain: &[Network]) -> Result<Guard, Failure> {
         let mut key = [0; 32];
         rustix::rand::getrandom(&mut key, rustix::rand::GetRandomFlags::empty())
             .map_err(|e| Failure::Ours(format!("the system gives no random bytes: {e}")))?;
+        let usual = SERVICES.iter().map(|service| service.default_port(Scheme::Udp));
         let rules = GuardRules {
-            own_ports: self.datagrams.iter().map(|socket| socket.local().port()).collect(),
+            own_ports: self
+                .datagrams
+                .iter()
+                .map(|socket| socket.local().port())
+                .chain(usual)
+                .chain(self.ports_beside.iter().copied())
+                .collect(),
             trusted: plain.to_vec(),
+            clients: server.client_limits(),
+            idle: server.idle(),
             ..GuardRules::default()
         };
         Ok(Guard::new(rules, CookieKey::new(key)))
@@ -133,7 +144,7 @@ impl Listeners {
         let (service, door) = service;
         let bounds = Bounds { idle: server.idle(), door };
         let guards: Vec<Guard> =
-            self.datagrams.iter().map(|_| self.guard(plain)).collect::<Result<_, _>>()?;
+            self.datagrams.iter().map(|_| self.guard(server, plain)).collect::<Result<_, _>>()?;
         let sockets = self.datagrams.into_iter().zip(guards);
         let ports =
             sockets.map(|(socket, guard)| DatagramPort::new(socket, datagram(guard))).collect();
@@ -297,6 +308,10 @@ impl<S: Served> DatagramService for Replies<S> {
                     outcome = self.responder.answered(now, pending, answer, &mut self.out);
                 }
                 Outcome::Send | Outcome::Nothing => break,
+                Outcome::Refuse => {
+                    self.books.counters.refused.add(1);
+                    break;
+                }
                 Outcome::Dropped(reason) => return dropped(&self.books, datagram, reason),
             }
         }
@@ -313,6 +328,10 @@ impl<S: Served> DatagramService for Replies<S> {
         let (message, answer) = (LineEnd::split(datagram.bytes).0, LineEnd::split(&self.out).0);
         note(&self.books, datagram.from, at_once(), status_of(answer), message, answer);
         outbox.push(datagram.reply_to(), |room| room.extend_from_slice(&self.out));
+    }
+
+    fn answered_back(&mut self) {
+        self.books.counters.dropped.add(1);
     }
 
     fn dropped(&mut self, count: u64) {
@@ -333,19 +352,31 @@ pub struct Echoes {
 
 impl DatagramService for Echoes {
     fn answer(&mut self, datagram: &Datagram<'_>, outbox: &mut Outbox) {
-        match self.responder.handle(clock::now(), datagram.from, datagram.bytes, &mut self.out) {
-            Outcome::Send => {}
+        let now = clock::now();
+        let status = match self.responder.handle(now, datagram.from, datagram.bytes, &mut self.out)
+        {
+            Outcome::Send => 200,
+            Outcome::Refuse => {
+                self.books.counters.refused.add(1);
+                400
+            }
             Outcome::Nothing => return,
             Outcome::Dropped(reason) => return dropped(&self.books, datagram, reason),
             Outcome::Ask(never, _) => match never {},
-        }
+        };
         self.books.activity.touch();
-        let bytes = datagram.bytes;
-        let (from, meaning) = (datagram.from, echo::meaning);
-        self.books.passed(Direction::In, from, bytes, || meaning(Direction::In));
-        self.books.passed(Direction::Out, from, bytes, || meaning(Direction::Out));
-        note(&self.books, datagram.from, at_once(), 200, bytes, bytes);
+        let (from, bytes) = (datagram.from, datagram.bytes);
+        self.books.passed(Direction::In, from, bytes, || echo::meaning(Direction::In));
+        self.books.passed(Direction::Out, from, &self.out, || match status {
+            200 => echo::meaning(Direction::Out),
+            _ => "refuses: as many as may be are here".into(),
+        });
+        note(&self.books, from, at_once(), status, bytes, &self.out);
         outbox.push(datagram.reply_to(), |room| room.extend_from_slice(&self.out));
+    }
+
+    fn answered_back(&mut self) {
+        self.books.counters.dropped.add(1);
     }
 
     fn dropped(&mut self, count: u64) {

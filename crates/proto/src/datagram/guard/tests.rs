@@ -2,8 +2,10 @@
 
 use super::*;
 use crate::limits::{
-    COOKIE_SLOT, ERROR_TEXT_MAX_BYTES, UNPROVEN_BURST, UNPROVEN_RATE_PER_S, UNPROVEN_TOTAL_BURST,
+    COOKIE_SLOT, ERROR_TEXT_MAX_BYTES, REFRAIN_REST, REFRAIN_TIMES, UNPROVEN_BURST,
+    UNPROVEN_RATE_PER_S, UNPROVEN_TOTAL_BURST,
 };
+use std::time::Duration;
 
 const NOW: Tick = Tick::START;
 const ANA: &str = "192.0.2.1:4000";
@@ -16,6 +18,12 @@ fn plain() -> Guard {
     guard(GuardRules::default())
 }
 
+/// A guard for so many clients.
+fn of(max_clients: Option<usize>) -> Guard {
+    let clients = ClientLimits { max_clients, max_per_address: None };
+    guard(GuardRules { clients, ..GuardRules::default() })
+}
+
 fn at(address: &str) -> SocketAddr {
     address.parse().unwrap()
 }
@@ -23,13 +31,13 @@ fn at(address: &str) -> SocketAddr {
 fn served<'a>(guard: &mut Guard, from: &str, datagram: &'a [u8]) -> Request<'a> {
     match guard.admit(NOW, at(from), datagram) {
         Verdict::Serve(request) => request,
-        Verdict::Drop(reason) => panic!("{from} {datagram:?}: {reason:?}"),
+        verdict => panic!("{from} {datagram:?}: {verdict:?}"),
     }
 }
 
 fn dropped(guard: &mut Guard, from: &str, datagram: &[u8]) -> Option<DropReason> {
     match guard.admit(NOW, at(from), datagram) {
-        Verdict::Serve(_) => None,
+        Verdict::Serve(_) | Verdict::Refuse(..) => None,
         Verdict::Drop(reason) => Some(reason),
     }
 }
@@ -260,8 +268,9 @@ fn an_unproven_source_has_a_budget_and_a_proven_one_has_none() {
     assert_eq!(dropped(&mut guard, ANA, b"x"), Some(DropReason::SourceBudget));
     assert_eq!(dropped(&mut guard, "192.0.2.2:4000", b"x"), None, "another has its own");
     assert_eq!(dropped(&mut guard, ANA, &with_cookie("x", NOW)), None, "a cookie lifts it");
-    let soon = NOW + std::time::Duration::from_secs(1);
-    let again = (0..10_000).filter(|_| guard.admit_raw(soon, at(ANA), b"x").is_ok()).count();
+    let soon = NOW + Duration::from_secs(1);
+    let is_served = |_: &i32| matches!(guard.admit_raw(soon, at(ANA), b"x"), Verdict::Serve(_));
+    let again = (0..10_000).filter(is_served).count();
     assert_eq!(again as u64, UNPROVEN_RATE_PER_S);
     for _ in 0..10 * UNPROVEN_BURST {
         assert_eq!(dropped(&mut guard, "127.0.0.1:4000", b"x"), None);
@@ -271,9 +280,10 @@ fn an_unproven_source_has_a_budget_and_a_proven_one_has_none() {
 
 #[test]
 fn a_flood_from_many_sources_has_a_budget_and_the_proven_are_served_through_it() {
-    let mut guard = plain();
+    let mut guard = of(None);
     let flood = |n: u32| SocketAddr::from((core::net::Ipv4Addr::from(0x0a00_0000 + n), 4000));
-    let served = (0..50_000).filter(|n| guard.admit_raw(NOW, flood(*n), b"x").is_ok()).count();
+    let is_served = |n: &u32| matches!(guard.admit_raw(NOW, flood(*n), b"x"), Verdict::Serve(_));
+    let served = (0..50_000).filter(is_served).count();
     assert_eq!(served as u64, UNPROVEN_TOTAL_BURST);
     assert_eq!(dropped(&mut guard, ANA, b"x"), Some(DropReason::TotalBudget));
     assert_eq!(dropped(&mut guard, ANA, &with_cookie("x", NOW)), None);
@@ -290,4 +300,82 @@ fn an_answer_to_a_proven_source_leaves_in_the_callers_buffer() {
         guard.answer(NOW, &request, &[b'x'; 62], &mut out);
     }
     assert_eq!((out.as_ptr(), out.capacity(), out.len()), (before, 64, 64));
+}
+
+#[test]
+fn who_is_one_too_many_is_told_busy_in_kind_and_within_3_times() {
+    for (from, other) in [(ANA, "192.0.2.2:4000"), ("127.0.0.1:4000", "127.0.0.1:4001")] {
+        let mut guard = of(Some(1));
+        served(&mut guard, from, b"x");
+        for (datagram, ending) in [(&b""[..], ""), (b"GET\n", "\n"), (b"\r\n", "\r\n")] {
+            let mut out = Vec::new();
+            for verdict in
+                [guard.admit(NOW, at(other), datagram), guard.admit_raw(NOW, at(other), datagram)]
+            {
+                let Verdict::Refuse(request, full) = verdict else { panic!("{verdict:?}") };
+                assert_eq!(guard.refuse(NOW, &request, full, &mut out), Leaving::Answer);
+                let told = format!("busy: 1 of 1 clients are here, try again later{ending}");
+                assert_eq!(String::from_utf8_lossy(&out), told);
+                assert!(28 + out.len() <= 3 * (28 + datagram.len()));
+            }
+            assert!(dropped(&mut plain(), ANA, &out).is_some(), "another of ours drops it");
+        }
+        served(&mut guard, from, b"who is here stays");
+    }
+}
+
+#[test]
+fn a_cookie_gets_a_place_where_unproven_addresses_hold_them_all() {
+    let forged = "203.0.113.9:1";
+    for raw in [false, true] {
+        let mut guard = of(Some(1));
+        let ask = |guard: &mut Guard, datagram: &[u8]| {
+            let verdict = if raw {
+                guard.admit_raw(NOW, at(ANA), datagram)
+            } else {
+                guard.admit(NOW, at(ANA), datagram)
+            };
+            let mut out = Vec::new();
+            match verdict {
+                Verdict::Refuse(request, full) => {
+                    guard.refuse(NOW, &request, full, &mut out);
+                    Some(out)
+                }
+                Verdict::Serve(_) => None,
+                Verdict::Drop(reason) => panic!("{reason:?}"),
+            }
+        };
+        served(&mut guard, forged, b"x");
+        assert!(ask(&mut guard, b"GET").unwrap().starts_with(b"busy: 1 of 1 "));
+        let demand = ask(&mut guard, b"GET cookie=").unwrap();
+        let cookie = demand.strip_prefix(b"COOKIE ").unwrap();
+        assert_eq!(ask(&mut guard, &[b"GET cookie=", cookie].concat()), None, "raw {raw}");
+        assert_eq!(ask(&mut guard, b"GET"), None, "and keeps it");
+        let verdict = guard.admit(NOW, at(forged), b"x");
+        assert!(matches!(verdict, Verdict::Refuse(..)), "{verdict:?}");
+    }
+}
+
+#[test]
+fn what_is_dropped_takes_no_place() {
+    let mut guard = of(Some(1));
+    for (from, datagram) in [("192.0.2.9:7", &b"x"[..]), ("192.0.2.9:4000", b"error: x")] {
+        assert!(dropped(&mut guard, from, datagram).is_some());
+    }
+    served(&mut guard, ANA, b"x");
+}
+
+#[test]
+fn who_says_the_same_without_end_is_let_be_for_a_moment_wherever_it_is() {
+    for from in [ANA, "127.0.0.1:4000"] {
+        let mut guard = plain();
+        let mut now = NOW;
+        let mut ask = |now| guard.admit(now, at(from), b"ping");
+        while let Verdict::Serve(_) = ask(now) {
+            now = now + Duration::from_millis(6);
+        }
+        assert_eq!(ask(now), Verdict::Drop(DropReason::Refrain), "{from}");
+        assert_eq!(now.since(NOW), Duration::from_millis(6) * (REFRAIN_TIMES + 1), "{from}");
+        assert!(matches!(ask(now + REFRAIN_REST), Verdict::Serve(_)), "{from}");
+    }
 }
