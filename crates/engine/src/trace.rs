@@ -30,16 +30,16 @@ impl Trace {
         Self { began: clock::now(), show: Arc::new(show) }
     }
 
-    /// Shows a message that passed just now.
+    /// Shows a message that passed just now: its bytes, and how many of it went past unseen.
     pub fn passed(
         &self,
         direction: Direction,
         (wire, peer): (&str, SocketAddr),
-        bytes: &[u8],
+        (bytes, unseen_bytes): (&[u8], u64),
         meaning: &str,
     ) {
         let after = clock::now().since(self.began);
-        (self.show)(&Passed { after, direction, wire, peer, bytes, meaning });
+        (self.show)(&Passed { after, direction, wire, peer, bytes, unseen_bytes, meaning });
     }
 }
 
@@ -66,6 +66,7 @@ struct Watch {
     /// What went this way, as far as it is shown.
     head: Vec<u8>,
     bytes: u64,
+    is_http2: bool,
 }
 
 impl<S> Traced<S> {
@@ -78,6 +79,7 @@ impl<S> Traced<S> {
             direction: Direction::In,
             head: Vec::new(),
             bytes: 0,
+            is_http2: false,
         });
         Self { inner, watch }
     }
@@ -111,9 +113,11 @@ impl Watch {
         if self.bytes == 0 {
             return;
         }
-        let (head, body_bytes) = split_head(&self.head, self.bytes);
-        let meaning = meaning(head, body_bytes, self.bytes);
-        self.trace.passed(self.direction, (self.wire, self.peer), head, &meaning);
+        let (head, rest) = split_head(&self.head, self.bytes);
+        self.is_http2 |= head.starts_with(b"PRI * HTTP/2");
+        let meaning =
+            if self.is_http2 { "frames of HTTP/2".to_owned() } else { meaning(head, rest) };
+        self.trace.passed(self.direction, (self.wire, self.peer), (head, rest), &meaning);
         self.head.clear();
         self.bytes = 0;
     }
@@ -141,20 +145,18 @@ fn content_length(head: &[u8]) -> Option<u64> {
     text.parse().ok().filter(|_| is_whole)
 }
 
-fn meaning(head: &[u8], body_bytes: u64, bytes: u64) -> String {
+fn meaning(head: &[u8], body_bytes: u64) -> String {
     let first = head.split(|&b| b == b'\r' || b == b'\n').next().unwrap_or_default();
-    let what = if first.starts_with(b"PRI * HTTP/2") {
-        "opens HTTP/2, whose frames follow"
-    } else if first.starts_with(b"HTTP/1") {
+    let what = if first.starts_with(b"HTTP/1") {
         "the head of an answer"
     } else if first.windows(8).any(|w| w == b" HTTP/1.") {
         "the head of a request"
     } else {
-        return format!("{bytes} bytes on this way before the other had its turn");
+        return "all that went this way before the other had its turn".into();
     };
     match body_bytes {
         0 => what.to_owned(),
-        n => format!("{what}, and {n} bytes of body after it"),
+        n => format!("{what}, and {n} bytes of body"),
     }
 }
 
@@ -236,7 +238,7 @@ mod tests {
         let shown = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&shown);
         let trace = Trace::new(move |passed| {
-            let line = format!("{:?} {} {}", passed.direction, passed.bytes.len(), passed.meaning);
+            let line = format!("{:?} {} {}", passed.direction, passed.length(), passed.meaning);
             sink.lock().unwrap_or_else(PoisonError::into_inner).push(line);
         });
         let (mut far, near) = tokio::io::duplex(1 << 20);
@@ -248,7 +250,7 @@ mod tests {
             near.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\n").await.unwrap();
             near.write_all(&[b'x'; 10_000]).await.unwrap();
         }
-        let answer = "Out 42 the head of an answer, and 10000 bytes of body after it";
+        let answer = "Out 10042 the head of an answer, and 10000 bytes of body";
         let once = ["In 18 the head of a request", answer];
         let shown = shown.lock().unwrap_or_else(PoisonError::into_inner).clone();
         assert_eq!(shown, [once, once].concat());

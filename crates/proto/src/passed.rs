@@ -24,6 +24,7 @@ use crate::text::Direction;
 ///     wire: "tcp",
 ///     peer: "127.0.0.1:7002".parse()?,
 ///     bytes: b"SEND_TIME\n",
+///     unseen_bytes: 0,
 ///     meaning: "asks for the time of day",
 /// };
 /// assert_eq!(
@@ -45,6 +46,8 @@ pub struct Passed<'a> {
     pub peer: SocketAddr,
     /// The bytes, with their ends.
     pub bytes: &'a [u8],
+    /// How many more went past the watch: a file's contents, say.
+    pub unseen_bytes: u64,
     /// What it means, in words.
     pub meaning: &'a str,
 }
@@ -60,7 +63,7 @@ impl fmt::Display for Passed<'_> {
             Direction::In => "<-",
             Direction::Out => "->",
         };
-        let (wire, peer, length) = (self.wire, self.peer, self.bytes.len());
+        let (wire, peer, length) = (self.wire, self.peer, self.length());
         let unit = if length == 1 { "byte" } else { "bytes" };
         if after_s < 10.0 {
             write!(f, "{:>9.3} ms", after_s * 1e3)?;
@@ -76,6 +79,11 @@ impl fmt::Display for Passed<'_> {
 }
 
 impl Passed<'_> {
+    /// How long the message is, in bytes.
+    pub fn length(&self) -> u64 {
+        self.bytes.len() as u64 + self.unseen_bytes
+    }
+
     /// The bytes as they are shown, line by line: a text in quotes, anything else in hexadecimal.
     pub fn lines(&self) -> Vec<String> {
         let (shown, more) = self.bytes.split_at(self.bytes.len().min(SHOWN_MAX_BYTES));
@@ -84,10 +92,10 @@ impl Passed<'_> {
         } else {
             shown.chunks(HEX_BYTES_PER_LINE).map(|row| Hex(row).to_string()).collect()
         };
-        match more.len() {
+        match more.len() as u64 + self.unseen_bytes {
             0 => {}
-            1 => lines.push("and 1 byte more".into()),
-            n => lines.push(format!("and {n} bytes more")),
+            1 => lines.push("and 1 byte that is not shown".into()),
+            n => lines.push(format!("and {n} bytes that are not shown")),
         }
         lines
     }
@@ -148,8 +156,9 @@ mod tests {
     fn shown(bytes: &[u8]) -> Vec<String> {
         let peer = SocketAddr::from(([192, 0, 2, 1], 80));
         let after = Duration::ZERO;
+        let (direction, unseen_bytes) = (Direction::In, 0);
         let passed =
-            Passed { after, direction: Direction::In, wire: "udp", peer, bytes, meaning: "" };
+            Passed { after, direction, wire: "udp", peer, bytes, unseen_bytes, meaning: "" };
         passed.to_string().lines().map(|line| line.trim().to_owned()).collect()
     }
 
@@ -178,6 +187,6 @@ mod tests {
         long.extend_from_slice("é and more".as_bytes());
         let lines = shown(&long);
         assert_eq!(lines.len(), 3, "{lines:?}");
-        assert_eq!(lines[2], "and 10 bytes more");
+        assert_eq!(lines[2], "and 10 bytes that are not shown");
     }
 }

@@ -548,3 +548,30 @@ fn of_two_gets_of_one_name_the_second_is_refused() {
     assert_eq!(first.wait().code(), Some(0), "{}", first.stderr());
     assert_same_bytes(&fs::read(getter.path("a.bin")).unwrap(), &contents, "the first");
 }
+
+#[test]
+fn with_wire_a_get_and_its_server_show_heads_and_count_what_follows() {
+    let fixture = Fixture::new();
+    fixture.file("a.bin", pattern(100_000));
+    let mut server = Server::files(&fixture.share(), &["--wire"]);
+    let http = format!("http://{}/a.bin", server.http());
+    let tcp = format!("tcp://{}/a.bin", server.tcp());
+    let mut told = Vec::new();
+    for url in [&http, &tcp] {
+        let output = run(sockeye().args(["get", url, "-o", "-", "--wire"]));
+        assert_eq!(output.stdout.len(), 100_000, "{url}");
+        told.push(String::from_utf8_lossy(&output.stderr).into_owned());
+    }
+    server.process.signal(Signal::INT);
+    server.process.wait();
+    told.push(server.process.stderr());
+    for (told, parts) in told.iter().zip([
+        &["\"GET /a.bin HTTP/1.1\\r\\n\"", "100000 bytes of body"][..],
+        &["\"a.bin\"", "<- tcp://"],
+        &["\"GET /a.bin HTTP/1.1\\r\\n\"", "100000 bytes of body", "100000 bytes, the file"],
+    ]) {
+        for part in parts {
+            assert!(told.contains(part), "{part} in\n{told}");
+        }
+    }
+}

@@ -46,7 +46,7 @@ impl Books {
     ) {
         if let Some(trace) = &self.trace {
             let scheme = self.wire.rsplit(' ').next().unwrap_or_default();
-            trace.passed(direction, (scheme, peer), bytes, &meaning());
+            trace.passed(direction, (scheme, peer), (bytes, 0), &meaning());
         }
     }
 }

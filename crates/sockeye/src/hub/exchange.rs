@@ -137,7 +137,7 @@ async fn exchange(wanted: &Wanted) -> Value {
                 Direction::In => "in",
                 Direction::Out => "out",
             },
-            "bytes": passed.bytes.len(),
+            "bytes": passed.length(),
             "lines": passed.lines(),
             "meaning": passed.meaning,
         });

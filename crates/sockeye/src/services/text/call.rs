@@ -170,7 +170,7 @@ impl Session {
         let meaning = (self.whom.meaning)(spoken.text(), servers);
         let meaning = format!("{meaning}, {}", spoken.ending());
         let wire = self.whom.url.scheme.as_str();
-        trace.passed(direction, (wire, self.call.peer()), spoken.wire(), &meaning);
+        trace.passed(direction, (wire, self.call.peer()), (spoken.wire(), 0), &meaning);
     }
 
     /// Who is called, for people.

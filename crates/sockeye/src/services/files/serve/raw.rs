@@ -66,12 +66,13 @@ struct Outcome {
 impl Sender {
     /// The file's bytes went past the machine, and past who watches: there may be many.
     fn show(&self, sent: &Sent) {
-        let (text, meaning) = match sent {
-            Sent::Whole { bytes } => ("", format!("the file's {bytes} bytes, then the end")),
-            Sent::NotFound { .. } => (raw::NOT_FOUND, "says no, then the end".to_owned()),
-            Sent::Broken { bytes, note, .. } => ("", format!("broke after {bytes} bytes: {note}")),
+        let Some(trace) = &self.books.trace else { return };
+        let (text, bytes, meaning) = match sent {
+            Sent::Whole { bytes } => ("", *bytes, "the file, then the end".to_owned()),
+            Sent::NotFound { .. } => (raw::NOT_FOUND, 0, "says no, then the end".to_owned()),
+            Sent::Broken { bytes, note, .. } => ("", *bytes, format!("the file, broken: {note}")),
         };
-        self.books.passed(Direction::Out, self.peer, text.as_bytes(), || meaning);
+        trace.passed(Direction::Out, ("tcp", self.peer), (text.as_bytes(), bytes), &meaning);
     }
 }
 
