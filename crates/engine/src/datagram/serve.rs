@@ -63,6 +63,9 @@ impl<D: DatagramService> DatagramPort<D> {
                 } else {
                     self.service.answer(&datagram, &mut self.outbox);
                 }
+                if self.outbox.is_full() {
+                    self.socket.send(&mut self.outbox);
+                }
             }
             if !self.outbox.is_empty() {
                 self.socket.send(&mut self.outbox);

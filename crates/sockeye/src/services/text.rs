@@ -89,14 +89,10 @@ impl Listeners {
         let mut key = [0; 32];
         rustix::rand::getrandom(&mut key, rustix::rand::GetRandomFlags::empty())
             .map_err(|e| Failure::Ours(format!("the system gives no random bytes: {e}")))?;
+        let bound = self.datagrams.iter().map(|socket| socket.local().port());
         let usual = SERVICES.iter().map(|service| service.default_port(Scheme::Udp));
         let rules = GuardRules {
-            own_ports: self
-                .datagrams
-                .iter()
-                .map(|socket| socket.local().port())
-                .chain(usual)
-                .collect(),
+            own_ports: bound.chain(usual).collect(),
             trusted: plain.to_vec(),
             clients: server.client_limits(),
             idle: server.idle(),
