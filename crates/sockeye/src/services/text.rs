@@ -7,7 +7,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use sockeye_engine::clock;
 use sockeye_engine::datagram::serve::{
     DatagramPort, DatagramService, serve_as_task, serve_on_thread,
 };
@@ -21,7 +20,7 @@ use sockeye_proto::datagram::cookie::CookieKey;
 use sockeye_proto::datagram::guard::{Guard, GuardRules};
 use sockeye_proto::datagram::network::Network;
 use sockeye_proto::datagram::responder::{EchoResponder, Outcome, Responder};
-use sockeye_proto::machine::Fault;
+use sockeye_proto::machine::{Fault, Tick};
 use sockeye_proto::text::client::is_refusal;
 use sockeye_proto::text::dialogue::{Dialogue, Event};
 use sockeye_proto::text::framing::Framer;
@@ -224,21 +223,22 @@ impl<S> Clerk<S> {
         let Some(heard) = self.heard.take() else { return };
         self.books.activity.ended();
         let when = (heard.at, heard.begun.elapsed());
-        note(&self.books, self.peer, when, status_of(answer), &heard.message, answer);
+        note(&self.books, self.peer, || when, status_of(answer), &heard.message, answer);
     }
 }
 
-/// Counts a request and writes its line.
+/// Counts a request and writes its line; `when` it was is asked only for that.
 pub fn note(
     books: &Books,
     peer: SocketAddr,
-    (at, took): (SystemTime, Duration),
+    when: impl FnOnce() -> (SystemTime, Duration),
     status: u16,
     message: &[u8],
     answer: &[u8],
 ) {
     books.counters.answered(status, answer.len() as u64);
     if books.log.is_on() {
+        let (at, took) = when();
         books.log.record(Record {
             at,
             wire: books.wire,
@@ -277,8 +277,7 @@ pub struct Replies<S> {
 }
 
 impl<S: Served> DatagramService for Replies<S> {
-    fn answer(&mut self, datagram: &Datagram<'_>, outbox: &mut Outbox) {
-        let now = clock::now();
+    fn answer(&mut self, now: Tick, datagram: &Datagram<'_>, outbox: &mut Outbox) {
         let mut outcome = self.responder.handle(now, datagram.from, datagram.bytes, &mut self.out);
         loop {
             match outcome {
@@ -295,9 +294,9 @@ impl<S: Served> DatagramService for Replies<S> {
                 Outcome::Dropped(_) => return self.books.counters.dropped.add(1),
             }
         }
-        self.books.activity.touch();
-        let (when, message) = (at_once(), datagram.bytes.trim_ascii_end());
-        note(&self.books, datagram.from, when, status_of(&self.out), message, &self.out);
+        self.books.activity.touch_at(now);
+        let message = datagram.bytes.trim_ascii_end();
+        note(&self.books, datagram.from, at_once, status_of(&self.out), message, &self.out);
         outbox.push(datagram.reply_to(), |room| room.extend_from_slice(&self.out));
     }
 
@@ -322,8 +321,7 @@ pub struct Echoes {
 }
 
 impl DatagramService for Echoes {
-    fn answer(&mut self, datagram: &Datagram<'_>, outbox: &mut Outbox) {
-        let now = clock::now();
+    fn answer(&mut self, now: Tick, datagram: &Datagram<'_>, outbox: &mut Outbox) {
         let status = match self.responder.handle(now, datagram.from, datagram.bytes, &mut self.out)
         {
             Outcome::Send => 200,
@@ -335,8 +333,8 @@ impl DatagramService for Echoes {
             Outcome::Dropped(_) => return self.books.counters.dropped.add(1),
             Outcome::Ask(never, _) => match never {},
         };
-        self.books.activity.touch();
-        note(&self.books, datagram.from, at_once(), status, datagram.bytes, &self.out);
+        self.books.activity.touch_at(now);
+        note(&self.books, datagram.from, at_once, status, datagram.bytes, &self.out);
         outbox.push(datagram.reply_to(), |room| room.extend_from_slice(&self.out));
     }
 

@@ -72,7 +72,7 @@ impl Worker<Echo> for RawClerk {
 
     fn happened(&mut self, Echoed(bytes): Echoed) {
         self.books.activity.touch();
-        note(&self.books, self.peer, at_once(), 200, &bytes, &bytes);
+        note(&self.books, self.peer, at_once, 200, &bytes, &bytes);
     }
 
     fn finish(self, _fault: Fault) {}
