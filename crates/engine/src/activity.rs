@@ -33,7 +33,12 @@ impl Activity {
 
     /// A request began and ended at once.
     pub fn touch(&self) {
-        self.last_ns.fetch_max(clock::now().as_ns(), Ordering::Relaxed);
+        self.touch_at(clock::now());
+    }
+
+    /// The same, where it is known when that was.
+    pub fn touch_at(&self, now: Tick) {
+        self.last_ns.fetch_max(now.as_ns(), Ordering::Relaxed);
     }
 
     /// How many requests are open.

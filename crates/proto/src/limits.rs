@@ -66,8 +66,6 @@ pub const REFRAIN_SPAN: Duration = Duration::from_secs(30);
 pub const REFRAIN_PAUSE: Duration = Duration::from_secs(2);
 /// How long such a source is not answered: no loop with a shorter round trip lives through it.
 pub const REFRAIN_REST: Duration = Duration::from_secs(1);
-/// Of a datagram that may come again, so many bytes are remembered at either end.
-pub const REFRAIN_SAMPLE_BYTES: usize = 32;
 /// A request over UDP that got no answer is sent again after each of these, one after the other.
 pub const RESEND_AFTER: [Duration; 3] =
     [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];

@@ -218,6 +218,40 @@ fn over_udp_one_address_has_its_share_and_a_place_is_free_after_the_idle_timeout
     }
 }
 
+#[test]
+fn what_the_kernel_dropped_while_the_server_was_held_up_is_counted_to_the_last_datagram() {
+    // More than the kernel holds for a socket of ours: 8 MiB at most, of the 4 that we ask for.
+    const SENT: usize = 200;
+    let long = vec![b'x'; 60_000];
+    for driver in DRIVERS {
+        let (server, _, udp) = serve("clock", driver, "127.0.0.1", &["--log", "json"]);
+        let client = udp_client(udp);
+        server.process.signal(rustix::process::Signal::STOP);
+        for _ in 0..SENT {
+            client.send(&long).unwrap();
+        }
+        server.process.signal(rustix::process::Signal::CONT);
+        let mut answered = 0;
+        // It is answered in order; and tells, because it found room, how many did not.
+        let mut answer = ask_again(&client, b"SEND_TIME");
+        while answer == b"Error in request format" {
+            answered += 1;
+            let mut buffer = [0; 64];
+            let n = client.recv(&mut buffer).unwrap();
+            answer = buffer[..n].to_vec();
+        }
+        assert!(is_time(&String::from_utf8_lossy(&answer)), "{driver}: {answer:?}");
+        assert!(answered < SENT, "{driver}: all {SENT} found room");
+        let so_far = format!("for want of buffer, {} so far", SENT - answered);
+        let waits_since = std::time::Instant::now();
+        while !server.process.stderr().contains(&so_far) {
+            let stderr = server.process.stderr();
+            assert!(waits_since.elapsed() < HANG, "{driver}: no `{so_far}` in {stderr}");
+            std::thread::yield_now();
+        }
+    }
+}
+
 fn udp_client(server: SocketAddr) -> UdpSocket {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.connect(server).unwrap();

@@ -8,7 +8,10 @@ use rustix::io::Errno;
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
+use sockeye_proto::machine::Tick;
+
 use super::socket::{Datagram, DatagramSocket, Inbox, Outbox};
+use crate::clock;
 use crate::stop::Stop;
 
 /// Batches answered before others have their turn.
@@ -16,8 +19,9 @@ const BATCHES_MAX: usize = 8;
 
 /// A service over datagrams.
 pub trait DatagramService: Send + 'static {
-    /// Answers one datagram, at once: what it says goes into the outbox.
-    fn answer(&mut self, datagram: &Datagram<'_>, outbox: &mut Outbox);
+    /// Answers one datagram, at once: what it says goes into the outbox. `now` is when the batch that
+    /// it is of was taken.
+    fn answer(&mut self, now: Tick, datagram: &Datagram<'_>, outbox: &mut Outbox);
 
     /// One came that is itself an answer, of a server that was set talking to us: it is not
     /// answered.
@@ -57,11 +61,15 @@ impl<D: DatagramService> DatagramPort<D> {
             if look.dropped > 0 {
                 self.service.dropped(look.dropped);
             }
+            let now = clock::now();
             for datagram in self.inbox.iter() {
                 if datagram.is_answer {
                     self.service.answered_back();
                 } else {
-                    self.service.answer(&datagram, &mut self.outbox);
+                    self.service.answer(now, &datagram, &mut self.outbox);
+                }
+                if self.outbox.is_full() {
+                    self.socket.send(&mut self.outbox);
                 }
             }
             if !self.outbox.is_empty() {

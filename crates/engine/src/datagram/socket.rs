@@ -1,6 +1,11 @@
 //! A UDP socket that receives and sends in batches: recvmmsg(2) and sendmmsg(2), or one by one
 //! where the kernel has neither.
 //!
+//! Several datagrams of one size, to or from one peer, go through the kernel as one where it can
+//! do that: it parts what leaves (UDP_SEGMENT) and joins what comes (UDP_GRO), and here they are
+//! joined and parted again (udp(7)). Nobody outside sees it; a kernel or a device that refuses gets
+//! datagrams one at a time from then on.
+//!
 //! An answer leaves from the address that the question came to, also from a socket that is bound to
 //! all of them (IP_PKTINFO, RFC 3542 section 6). What the kernel had to drop for want of buffer is
 //! counted (SO_RXQ_OVFL).
@@ -8,23 +13,32 @@
 //! A socket that only answers says so in the IP header of all that it sends: its datagrams have a
 //! code point of their own ([`DatagramSocket::mark_answers`]), and one that arrives with it
 //! [is an answer](Datagram::is_answer), which no server has to answer.
-#![allow(unsafe_code, reason = "recvmmsg and control messages have no safe wrapper in rustix")]
+#![allow(unsafe_code, reason = "rustix has no wrapper for these socket options")]
 
 use std::io;
-use std::mem::{size_of, zeroed};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
+use std::mem::size_of;
+use std::net::{SocketAddr, UdpSocket};
+use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use self::control::{ANSWER_TRAFFIC_CLASS, CameTo, Control};
+use self::control::{ANSWER_TRAFFIC_CLASS, CameTo};
+use self::receive::receive_batch;
+use self::send::send_all;
 
 mod control;
+mod receive;
+mod send;
 
 /// Datagrams moved by one system call at most.
 const BATCH: usize = 64;
 /// The longest datagram that IP can carry, and room to see that one is longer.
 const DATAGRAM_MAX_BYTES: usize = 65_535;
+/// An outbox that holds more is to be sent before more is added: a few joined datagrams of a few
+/// bytes each may want answers of 64 KB each.
+const OUTBOX_FULL_BYTES: usize = 1024 * 1024;
 /// What the kernel is asked to hold for us; it may give less (net.core.rmem_max).
 const KERNEL_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 
@@ -34,6 +48,8 @@ pub struct DatagramSocket {
     socket: UdpSocket,
     local: SocketAddr,
     is_batched: bool,
+    /// Whether the kernel parts what leaves; until it refuses for the first time.
+    parts: AtomicBool,
 }
 
 /// Room for a batch that is received.
@@ -48,7 +64,11 @@ struct Received {
     from: SocketAddr,
     came_to: Option<CameTo>,
     is_answer: bool,
+    /// Which room it is in.
+    room: usize,
     length: usize,
+    /// It is several datagrams, each but the last this long.
+    segment: Option<usize>,
 }
 
 /// A datagram that was received.
@@ -65,7 +85,7 @@ pub struct Datagram<'a> {
 }
 
 /// Where an answer goes, and from which address of ours.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReplyTo {
     to: SocketAddr,
     from: Option<CameTo>,
@@ -83,7 +103,8 @@ pub struct Outbox {
 pub struct Look {
     /// Datagrams in the inbox.
     pub received: usize,
-    /// Datagrams that the kernel had to drop since the look before, for want of buffer.
+    /// Datagrams that the kernel had to drop since the look before, for want of buffer. Several that
+    /// it had joined count as one.
     pub dropped: u64,
 }
 
@@ -109,7 +130,11 @@ impl DatagramSocket {
         for (level, option) in traffic_class(local, [libc::IP_RECVTOS, libc::IPV6_RECVTCLASS]) {
             set_option(&socket, level, option, 1)?;
         }
-        Ok(Self { socket, local, is_batched: true })
+        // Where the kernel cannot join, each datagram comes alone. A segment of 0 bytes is none: it
+        // only asks whether the kernel can part.
+        let _ = set_option(&socket, libc::SOL_UDP, libc::UDP_GRO, 1);
+        let parts = set_option(&socket, libc::SOL_UDP, libc::UDP_SEGMENT, 0).is_ok();
+        Ok(Self { socket, local, is_batched: true, parts: parts.into() })
     }
 
     /// Where it is bound.
@@ -131,10 +156,16 @@ impl DatagramSocket {
         Ok(())
     }
 
-    /// Uses one system call per datagram, as on a kernel that has no others.
-    pub fn one_by_one(mut self) -> Self {
-        self.is_batched = false;
+    /// Neither joins nor parts datagrams, as on a kernel that cannot.
+    pub fn without_offload(self) -> Self {
+        let _ = set_option(&self.socket, libc::SOL_UDP, libc::UDP_GRO, 0);
+        self.parts.store(false, Ordering::Relaxed);
         self
+    }
+
+    /// Uses one system call per datagram, as on a kernel that has no others.
+    pub fn one_by_one(self) -> Self {
+        Self { is_batched: false, ..self.without_offload() }
     }
 
     /// Takes what has come, without waiting.
@@ -147,24 +178,7 @@ impl DatagramSocket {
     /// Sends all answers, as many at once as the kernel takes. An answer that the kernel refuses
     /// is lost, as any datagram may be; returns how many were sent.
     pub fn send(&self, outbox: &mut Outbox) -> usize {
-        let batch = if self.is_batched { BATCH } else { 1 };
-        let mut sent = 0;
-        let mut offset = 0;
-        let mut waiting = outbox.waiting.as_slice();
-        while !waiting.is_empty() {
-            let now = &waiting[..waiting.len().min(batch)];
-            let gone = match send_batch(&self.socket, &outbox.storage[offset..], now) {
-                Ok(gone) => {
-                    sent += gone;
-                    gone
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                // The first one cannot be sent: no room, no route, an ICMP error of before.
-                Err(_) => 1,
-            };
-            offset += now[..gone].iter().map(|(_, length)| length).sum::<usize>();
-            waiting = &waiting[gone..];
-        }
+        let sent = send_all(self, outbox);
         outbox.storage.clear();
         outbox.waiting.clear();
         sent
@@ -189,12 +203,24 @@ impl Inbox {
 
     /// What was received, in order.
     pub fn iter(&self) -> impl Iterator<Item = Datagram<'_>> {
-        self.received.iter().zip(self.storage.chunks(DATAGRAM_MAX_BYTES)).map(|(one, room)| {
+        self.received.iter().flat_map(|one| {
             let reply_to = ReplyTo { to: one.from, from: one.came_to };
             let from = SocketAddr::new(one.from.ip().to_canonical(), one.from.port());
-            let bytes = &room[..one.length];
-            Datagram { from, bytes, is_answer: one.is_answer, reply_to }
+            let bytes = &self.storage[one.room * DATAGRAM_MAX_BYTES..][..one.length];
+            one.segments().map(move |segment| {
+                let bytes = &bytes[segment];
+                Datagram { from, bytes, is_answer: one.is_answer, reply_to }
+            })
         })
+    }
+}
+
+impl Received {
+    /// Where each datagram of it stands; an empty one is one too.
+    fn segments(self) -> impl ExactSizeIterator<Item = Range<usize>> {
+        let segment = self.segment.unwrap_or(self.length).max(1);
+        (0..self.length.div_ceil(segment).max(1))
+            .map(move |n| n * segment..((n + 1) * segment).min(self.length))
     }
 }
 
@@ -230,108 +256,15 @@ impl Outbox {
         self.waiting.is_empty()
     }
 
+    /// Whether it is to be sent before more is added.
+    pub fn is_full(&self) -> bool {
+        self.storage.len() >= OUTBOX_FULL_BYTES
+    }
+
     /// The last answer that was added.
     pub fn last(&self) -> Option<&[u8]> {
         let (_, length) = self.waiting.last()?;
         self.storage.get(self.storage.len() - length..)
-    }
-}
-
-fn receive_batch(socket: &UdpSocket, inbox: &mut Inbox, wanted: usize) -> io::Result<Look> {
-    // SAFETY: all-zero bytes are valid values of these plain C structures.
-    let (mut heads, mut names, mut rooms): (
-        [libc::mmsghdr; BATCH],
-        [libc::sockaddr_storage; BATCH],
-        [libc::iovec; BATCH],
-    ) = unsafe { (zeroed(), zeroed(), zeroed()) };
-    let mut controls = [Control::new(); BATCH];
-    for (i, room) in inbox.storage.chunks_mut(DATAGRAM_MAX_BYTES).take(wanted).enumerate() {
-        rooms[i] = libc::iovec { iov_base: room.as_mut_ptr().cast(), iov_len: room.len() };
-        let head = &mut heads[i].msg_hdr;
-        head.msg_name = (&raw mut names[i]).cast();
-        head.msg_namelen = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
-        head.msg_iov = &raw mut rooms[i];
-        head.msg_iovlen = 1;
-        controls[i].give_to(head);
-    }
-    // SAFETY: every head points to a name, a room and a control buffer of its own, all of which
-    // outlive the call, with their true lengths; `wanted` is at most BATCH.
-    let received = unsafe {
-        libc::recvmmsg(
-            socket.as_raw_fd(),
-            heads.as_mut_ptr(),
-            wanted as libc::c_uint,
-            libc::MSG_DONTWAIT,
-            std::ptr::null_mut(),
-        )
-    };
-    let received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
-    let mut dropped = 0;
-    for ((head, name), control) in heads.iter().zip(&names).zip(&controls).take(received) {
-        let told = control.read(&head.msg_hdr);
-        if let Some(overflow) = told.overflow {
-            // The kernel counts up from the socket's beginning, and wraps.
-            let before = inbox.dropped_before.replace(overflow).unwrap_or(0);
-            dropped += u64::from(overflow.wrapping_sub(before));
-        }
-        let Some(from) = address_of(name) else { continue };
-        let length = (head.msg_len as usize).min(DATAGRAM_MAX_BYTES);
-        let (came_to, is_answer) = (told.came_to, told.is_answer);
-        inbox.received.push(Received { from, came_to, is_answer, length });
-    }
-    Ok(Look { received, dropped })
-}
-
-fn send_batch(socket: &UdpSocket, bytes: &[u8], batch: &[(ReplyTo, usize)]) -> io::Result<usize> {
-    // SAFETY: all-zero bytes are valid values of these plain C structures.
-    let (mut heads, mut rooms): ([libc::mmsghdr; BATCH], [libc::iovec; BATCH]) =
-        unsafe { (zeroed(), zeroed()) };
-    let mut controls = [Control::new(); BATCH];
-    let names: Vec<socket2::SockAddr> = batch.iter().map(|(to, _)| to.to.into()).collect();
-    let mut offset = 0;
-    for (i, ((to, length), name)) in batch.iter().zip(&names).enumerate() {
-        let piece = &bytes[offset..offset + length];
-        offset += length;
-        // The kernel only reads what a room of sendmmsg points to.
-        rooms[i] = libc::iovec { iov_base: piece.as_ptr().cast_mut().cast(), iov_len: *length };
-        let head = &mut heads[i].msg_hdr;
-        head.msg_name = name.as_ptr().cast_mut().cast();
-        head.msg_namelen = name.len();
-        head.msg_iov = &raw mut rooms[i];
-        head.msg_iovlen = 1;
-        if let Some(from) = to.from {
-            controls[i].write_source(head, from);
-        }
-    }
-    // SAFETY: every head points to a name, a room and, where its length is not 0, a control buffer,
-    // all of which outlive the call, with their true lengths; the batch is at most BATCH long.
-    let sent = unsafe {
-        libc::sendmmsg(
-            socket.as_raw_fd(),
-            heads.as_mut_ptr(),
-            batch.len() as libc::c_uint,
-            libc::MSG_DONTWAIT,
-        )
-    };
-    usize::try_from(sent).map_err(|_| io::Error::last_os_error())
-}
-
-fn address_of(name: &libc::sockaddr_storage) -> Option<SocketAddr> {
-    match libc::c_int::from(name.ss_family) {
-        libc::AF_INET => {
-            // SAFETY: the family says that it is this structure, which is no larger.
-            let v4 = unsafe { (&raw const *name).cast::<libc::sockaddr_in>().read_unaligned() };
-            let address = Ipv4Addr::from(u32::from_be(v4.sin_addr.s_addr));
-            Some(SocketAddrV4::new(address, u16::from_be(v4.sin_port)).into())
-        }
-        libc::AF_INET6 => {
-            // SAFETY: the family says that it is this structure, which is no larger.
-            let v6 = unsafe { (&raw const *name).cast::<libc::sockaddr_in6>().read_unaligned() };
-            let address = Ipv6Addr::from(v6.sin6_addr.s6_addr);
-            let port = u16::from_be(v6.sin6_port);
-            Some(SocketAddrV6::new(address, port, v6.sin6_flowinfo, v6.sin6_scope_id).into())
-        }
-        _ => None,
     }
 }
 

@@ -9,6 +9,8 @@ use sockeye_engine::datagram::socket::{Datagram, Outbox};
 use sockeye_engine::drive::{Bounds, Driver, StreamService, single, tasks, threads};
 use sockeye_engine::listen::Bound;
 
+use sockeye_proto::machine::Tick;
+
 use crate::exit::Failure;
 
 /// Begins to serve a service's streams, and its datagrams beside them.
@@ -52,7 +54,7 @@ pub fn serve<S: StreamService, D: DatagramService>(
 pub enum NoDatagrams {}
 
 impl DatagramService for NoDatagrams {
-    fn answer(&mut self, _: &Datagram<'_>, _: &mut Outbox) {
+    fn answer(&mut self, _: Tick, _: &Datagram<'_>, _: &mut Outbox) {
         match *self {}
     }
 

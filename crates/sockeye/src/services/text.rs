@@ -7,7 +7,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use sockeye_engine::clock;
 use sockeye_engine::datagram::serve::{DatagramPort, DatagramService};
 use sockeye_engine::datagram::socket::{Datagram, DatagramSocket, Outbox};
 use sockeye_engine::drive::{Bounds, Driver, StreamService, Work, Worker};
@@ -21,7 +20,7 @@ use sockeye_proto::datagram::guard::{DropReason, Guard, GuardRules};
 use sockeye_proto::datagram::network::Network;
 use sockeye_proto::datagram::responder::{EchoResponder, Outcome, Responder};
 use sockeye_proto::echo;
-use sockeye_proto::machine::Fault;
+use sockeye_proto::machine::{Fault, Tick};
 use sockeye_proto::text::client::is_refusal;
 use sockeye_proto::text::dialogue::{Dialogue, Event};
 use sockeye_proto::text::framing::Framer;
@@ -111,15 +110,10 @@ impl Listeners {
         let mut key = [0; 32];
         rustix::rand::getrandom(&mut key, rustix::rand::GetRandomFlags::empty())
             .map_err(|e| Failure::Ours(format!("the system gives no random bytes: {e}")))?;
+        let bound = self.datagrams.iter().map(|socket| socket.local().port());
         let usual = SERVICES.iter().map(|service| service.default_port(Scheme::Udp));
         let rules = GuardRules {
-            own_ports: self
-                .datagrams
-                .iter()
-                .map(|socket| socket.local().port())
-                .chain(usual)
-                .chain(self.ports_beside.iter().copied())
-                .collect(),
+            own_ports: bound.chain(usual).chain(self.ports_beside.iter().copied()).collect(),
             trusted: plain.to_vec(),
             clients: server.client_limits(),
             idle: server.idle(),
@@ -225,21 +219,22 @@ impl<S> Clerk<S> {
         let Some(heard) = self.heard.take() else { return };
         self.books.activity.ended();
         let when = (heard.at, heard.begun.elapsed());
-        note(&self.books, self.peer, when, status_of(answer), &heard.message, answer);
+        note(&self.books, self.peer, || when, status_of(answer), &heard.message, answer);
     }
 }
 
-/// Counts a request and writes its line.
+/// Counts a request and writes its line; `when` it was is asked only for that.
 pub fn note(
     books: &Books,
     peer: SocketAddr,
-    (at, took): (SystemTime, Duration),
+    when: impl FnOnce() -> (SystemTime, Duration),
     status: u16,
     message: &[u8],
     answer: &[u8],
 ) {
     books.counters.answered(status, answer.len() as u64);
     if books.log.is_on() {
+        let (at, took) = when();
         books.log.record(Record {
             at,
             wire: books.wire,
@@ -298,8 +293,7 @@ pub struct Replies<S> {
 }
 
 impl<S: Served> DatagramService for Replies<S> {
-    fn answer(&mut self, datagram: &Datagram<'_>, outbox: &mut Outbox) {
-        let now = clock::now();
+    fn answer(&mut self, now: Tick, datagram: &Datagram<'_>, outbox: &mut Outbox) {
         let mut outcome = self.responder.handle(now, datagram.from, datagram.bytes, &mut self.out);
         loop {
             match outcome {
@@ -324,9 +318,9 @@ impl<S: Served> DatagramService for Replies<S> {
         self.books.passed(Direction::Out, datagram.from, &self.out, || {
             meaning::<S>(LineEnd::split(&self.out).0, Direction::Out)
         });
-        self.books.activity.touch();
+        self.books.activity.touch_at(now);
         let (message, answer) = (LineEnd::split(datagram.bytes).0, LineEnd::split(&self.out).0);
-        note(&self.books, datagram.from, at_once(), status_of(answer), message, answer);
+        note(&self.books, datagram.from, at_once, status_of(answer), message, answer);
         outbox.push(datagram.reply_to(), |room| room.extend_from_slice(&self.out));
     }
 
@@ -351,8 +345,7 @@ pub struct Echoes {
 }
 
 impl DatagramService for Echoes {
-    fn answer(&mut self, datagram: &Datagram<'_>, outbox: &mut Outbox) {
-        let now = clock::now();
+    fn answer(&mut self, now: Tick, datagram: &Datagram<'_>, outbox: &mut Outbox) {
         let status = match self.responder.handle(now, datagram.from, datagram.bytes, &mut self.out)
         {
             Outcome::Send => 200,
@@ -364,14 +357,14 @@ impl DatagramService for Echoes {
             Outcome::Dropped(reason) => return dropped(&self.books, datagram, reason),
             Outcome::Ask(never, _) => match never {},
         };
-        self.books.activity.touch();
+        self.books.activity.touch_at(now);
         let (from, bytes) = (datagram.from, datagram.bytes);
         self.books.passed(Direction::In, from, bytes, || echo::meaning(Direction::In));
         self.books.passed(Direction::Out, from, &self.out, || match status {
             200 => echo::meaning(Direction::Out),
             _ => "refuses: as many as may be are here".into(),
         });
-        note(&self.books, from, at_once(), status, bytes, &self.out);
+        note(&self.books, from, at_once, status, bytes, &self.out);
         outbox.push(datagram.reply_to(), |room| room.extend_from_slice(&self.out));
     }
 

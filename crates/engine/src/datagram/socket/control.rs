@@ -6,7 +6,7 @@ use std::mem::{size_of, zeroed};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Room for the messages that we ask for: an address (40 bytes), and a number (24 bytes) each for
-/// what was dropped and for the traffic class, with some to spare.
+/// what was dropped, for the traffic class and for the length of a segment.
 const CONTROL_BYTES: usize = 128;
 
 /// What is set in the traffic class of every answer of a server, above the two bits of ECN: the
@@ -16,10 +16,9 @@ pub(super) const ANSWER_TRAFFIC_CLASS: u8 = 0b0000_1100;
 /// The six bits of the traffic class that are the code point (RFC 2474, section 3).
 const CODE_POINT_MASK: u8 = 0b1111_1100;
 
-/// Room for control messages, aligned as the kernel wants it.
-#[repr(C, align(8))]
+/// Room for control messages, in words: aligned as the kernel wants it.
 #[derive(Clone, Copy)]
-pub(super) struct Control([u8; CONTROL_BYTES]);
+pub(super) struct Control([u64; CONTROL_BYTES / size_of::<u64>()]);
 
 /// The address of ours that a datagram came to, as the kernel tells it and takes it back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,12 +36,14 @@ pub(super) struct Told {
     pub(super) overflow: Option<u32>,
     /// Whether it is marked as an answer.
     pub(super) is_answer: bool,
+    /// It is several datagrams, each but the last this long.
+    pub(super) segment: Option<usize>,
 }
 
 impl Control {
     /// Empty room.
     pub(super) const fn new() -> Self {
-        Self([0; CONTROL_BYTES])
+        Self([0; CONTROL_BYTES / size_of::<u64>()])
     }
 
     /// Lets a head point to this room, all of it.
@@ -82,6 +83,10 @@ impl Control {
                         let class = data.cast::<libc::c_int>().read_unaligned();
                         told.is_answer |= u8::try_from(class).is_ok_and(is_answer);
                     }
+                    (libc::SOL_UDP, libc::UDP_GRO) => {
+                        let segment = data.cast::<libc::c_int>().read_unaligned();
+                        told.segment = usize::try_from(segment).ok();
+                    }
                     _ => {}
                 }
                 message = libc::CMSG_NXTHDR(head, message);
@@ -90,38 +95,60 @@ impl Control {
         told
     }
 
-    /// Tells from which of our addresses a datagram leaves; the head then points here.
-    pub(super) fn write_source(&mut self, head: &mut libc::msghdr, from: CameTo) {
-        self.give_to(head);
-        // SAFETY: the head points to this aligned, zeroed room, which holds one message of either
-        // kind.
-        unsafe {
-            let message = libc::CMSG_FIRSTHDR(head);
-            let data = libc::CMSG_DATA(message);
-            let length = match from {
+    /// Tells from which of our addresses a message leaves, and how long each datagram of it is if
+    /// there are several. The head then points here, if there is something to tell.
+    pub(super) fn write(
+        &mut self,
+        head: &mut libc::msghdr,
+        from: Option<CameTo>,
+        segment: Option<u16>,
+    ) {
+        let mut written = 0;
+        if let Some(from) = from {
+            written += match from {
                 CameTo::V4(address) => {
-                    let mut info: libc::in_pktinfo = zeroed();
+                    // SAFETY: all-zero bytes are a valid value of this plain C structure.
+                    let mut info: libc::in_pktinfo = unsafe { zeroed() };
                     info.ipi_spec_dst.s_addr = u32::from(address).to_be();
-                    (*message).cmsg_level = libc::IPPROTO_IP;
-                    (*message).cmsg_type = libc::IP_PKTINFO;
-                    data.cast::<libc::in_pktinfo>().write_unaligned(info);
-                    size_of::<libc::in_pktinfo>()
+                    self.put(written, (libc::IPPROTO_IP, libc::IP_PKTINFO), info)
                 }
                 CameTo::V6(address, interface) => {
-                    let mut info: libc::in6_pktinfo = zeroed();
+                    // SAFETY: as above.
+                    let mut info: libc::in6_pktinfo = unsafe { zeroed() };
                     info.ipi6_addr.s6_addr = address.octets();
                     // Only a link-local address says nothing without its interface.
                     let is_link_local = address.is_unicast_link_local();
                     info.ipi6_ifindex = if is_link_local { interface } else { 0 };
-                    (*message).cmsg_level = libc::IPPROTO_IPV6;
-                    (*message).cmsg_type = libc::IPV6_PKTINFO;
-                    data.cast::<libc::in6_pktinfo>().write_unaligned(info);
-                    size_of::<libc::in6_pktinfo>()
+                    self.put(written, (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO), info)
                 }
             };
-            (*message).cmsg_len = libc::CMSG_LEN(length as libc::c_uint) as usize;
-            head.msg_controllen = libc::CMSG_SPACE(length as libc::c_uint) as usize;
         }
+        if let Some(segment) = segment {
+            written += self.put(written, (libc::SOL_UDP, libc::UDP_SEGMENT), segment);
+        }
+        if written > 0 {
+            self.give_to(head);
+            head.msg_controllen = written;
+        }
+    }
+
+    /// Writes one message at an offset, and says how long it is.
+    fn put<T: Copy>(&mut self, offset: usize, kind: (libc::c_int, libc::c_int), value: T) -> usize {
+        let length = size_of::<T>() as libc::c_uint;
+        // SAFETY: these two only calculate.
+        let (whole, space) =
+            unsafe { (libc::CMSG_LEN(length) as usize, libc::CMSG_SPACE(length) as usize) };
+        assert!(offset + space <= CONTROL_BYTES, "there is room for all that is told at once");
+        // SAFETY: the message lies inside this room, as asserted, at an offset that is a sum of
+        // CMSG_SPACEs and therefore aligned as the room is; the value may stand unaligned.
+        unsafe {
+            let message = self.0.as_mut_ptr().byte_add(offset).cast::<libc::cmsghdr>();
+            (*message).cmsg_level = kind.0;
+            (*message).cmsg_type = kind.1;
+            (*message).cmsg_len = whole;
+            libc::CMSG_DATA(message).cast::<T>().write_unaligned(value);
+        }
+        space
     }
 }
 

@@ -82,7 +82,7 @@ impl Worker<Echo> for RawClerk {
         self.books.activity.touch();
         self.books.passed(Direction::In, self.peer, &bytes, || echo::meaning(Direction::In));
         self.books.passed(Direction::Out, self.peer, &bytes, || echo::meaning(Direction::Out));
-        note(&self.books, self.peer, at_once(), 200, &bytes, &bytes);
+        note(&self.books, self.peer, at_once, 200, &bytes, &bytes);
     }
 
     fn finish(self, _fault: Fault) {}
