@@ -8,9 +8,7 @@ use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
 use crate::Options;
-use crate::contender::nginx_configuration;
-use crate::load::GIB;
-use crate::programs::{self, Programs};
+use crate::load::http::GIB;
 
 /// The circumstances of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,9 +25,11 @@ pub struct Run {
     pub turn_s: u64,
     /// Name and version of each program.
     pub versions: Vec<(String, String)>,
-    /// The file system that the served folder is on.
+    /// The file system that the served folder is on, where there is one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub file_system: String,
-    /// The rival's configuration; TEMP stands for the temporary folder.
+    /// The rival's configuration, or what its command line says; TEMP stands for the temporary
+    /// folder.
     pub rival_configuration: String,
 }
 
@@ -48,17 +48,11 @@ pub struct Machine {
 
 impl Run {
     /// The circumstances now.
-    pub fn now(options: &Options, programs: &Programs, temp: &Path) -> anyhow::Result<Self> {
-        let mut versions = Vec::new();
-        for (name, program, flag) in [
-            ("sockeye", &programs.sockeye, "--version"),
-            ("nginx", &programs.nginx, "-v"),
-            ("wrk", &programs.wrk, "-v"),
-            ("curl", &programs.curl, "--version"),
-        ] {
-            versions.push((name.to_owned(), programs::version(program, flag)?));
-        }
-        let neutral = Path::new("TEMP");
+    pub fn now(
+        options: &Options,
+        versions: Vec<(String, String)>,
+        rival_configuration: String,
+    ) -> anyhow::Result<Self> {
         Ok(Self {
             date: said(Command::new("date").args(["-u", "+%F"])).context("no date")?,
             commit: commit(&options.out),
@@ -66,14 +60,16 @@ impl Run {
             turns: options.turns,
             turn_s: options.turn.as_secs(),
             versions,
-            file_system: said(Command::new("stat").args(["-f", "-c", "%T"]).arg(temp))
-                .unwrap_or_else(|| "unknown".into()),
-            rival_configuration: nginx_configuration(
-                neutral,
-                &neutral.join("share"),
-                "127.0.0.1:PORT",
-            ),
+            file_system: String::new(),
+            rival_configuration,
         })
+    }
+
+    /// The same, on the file system of a folder.
+    pub fn on_file_system_of(mut self, folder: &Path) -> Self {
+        self.file_system = said(Command::new("stat").args(["-f", "-c", "%T"]).arg(folder))
+            .unwrap_or_else(|| "unknown".into());
+        self
     }
 }
 
@@ -124,7 +120,8 @@ fn commit(folder: &Path) -> String {
     let changes = said(
         git()
             .args(["status", "--porcelain", "--", ":/"])
-            .args([":(exclude)results", ":(exclude)RESULTS.md"]),
+            .args([":(exclude)results", ":(exclude)RESULTS.md"])
+            .arg(":(top,exclude)docs/drivers.svg"),
     );
     if changes.is_none_or(|changes| changes.is_empty()) { commit } else { commit + "+changes" }
 }

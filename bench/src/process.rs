@@ -41,6 +41,17 @@ impl Guarded {
         Ok(own.cpu_s + children)
     }
 
+    /// Memory that it has resident, in bytes, children not counted.
+    pub fn resident_bytes(&self) -> anyhow::Result<u64> {
+        let id = self.child.id();
+        let text = fs::read_to_string(format!("/proc/{id}/statm"))
+            .with_context(|| format!("process {id} is gone"))?;
+        // proc(5): the second number, in pages.
+        let pages = text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok());
+        let pages = pages.with_context(|| format!("/proc/{id}/statm reads {text}"))?;
+        Ok(pages * rustix::param::page_size() as u64)
+    }
+
     /// Waits until it has ended, `timeout` at most; says whether it has. What it took can be read
     /// until it is reaped by [`Guarded::reap`].
     pub fn ends_within(&self, timeout: Duration) -> anyhow::Result<bool> {
@@ -193,5 +204,12 @@ mod tests {
         assert!(!process.ends_within(Duration::ZERO).unwrap());
         drop(process);
         assert!(Stat::read(id).is_err(), "process {id} is still there");
+    }
+
+    #[test]
+    fn resident_memory_is_that_of_a_small_program() {
+        let process = Guarded::spawn(Command::new("sleep").arg("60")).unwrap();
+        let bytes = process.resident_bytes().unwrap();
+        assert!((1..100_000_000).contains(&bytes), "{bytes}");
     }
 }
