@@ -2,7 +2,8 @@
 //!
 //! `cargo run --release -p bench -- files` starts both servers on loopback, lets them take turns
 //! under the same load, stops them, and writes every sample to `results/files.json` and a row per
-//! line of the table to `RESULTS.md`, both in this crate's folder. It builds and installs nothing.
+//! line of the table to `RESULTS.md`, both in this crate's folder. `drivers` draws a chart in
+//! `docs/` besides. It builds and installs nothing.
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a bench's output is its purpose")]
 #![allow(unreachable_pub, reason = "in a binary, pub says what other modules may use")]
@@ -14,7 +15,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 
+mod chart;
 mod contender;
+mod drivers;
 mod files;
 mod load;
 mod machine;
@@ -36,12 +39,14 @@ Tables:
   files            nginx: GET of 1 KiB, 100 KiB and 1 GiB, start to first answer, size
   lines            redis: echo and clock over TCP, one line, one answer
   datagrams        memcached: echo and clock over UDP
+  drivers          no rival: echo over TCP on tasks, threads and a single thread, 10 to 10,000
+                   clients; draws docs/drivers.svg
 
 Options:
   --turns N        turns of each side, alternating [default: 5]
   --seconds N      length of one turn under load [default: 5]
   --only A,B       only these lines; of files: 1k, 100k, 1g, start; of lines and datagrams: echo,
-                   clock
+                   clock; of drivers: 10, 100, 1000, 10000
   --depth N        lines: requests under way on each connection [default: 1]
   --sockeye PATH   the binary that races [default: sockeye beside this program]
   --out DIR        where RESULTS.md and results/ are [default: this crate's folder]
@@ -77,13 +82,15 @@ enum Table {
     Files,
     Lines,
     Datagrams,
+    Drivers,
 }
 
 impl Table {
-    const ALL: [(&str, Self, &[&str]); 3] = [
+    const ALL: [(&str, Self, &[&str]); 4] = [
         ("files", Self::Files, &files::LINES),
         ("lines", Self::Lines, &text::LINES),
         ("datagrams", Self::Datagrams, &text::LINES),
+        ("drivers", Self::Drivers, &drivers::LINES),
     ];
 
     fn race(self, options: &Options) -> anyhow::Result<()> {
@@ -91,6 +98,7 @@ impl Table {
             Self::Files => files::race(options),
             Self::Lines => text::race(options, Wire::Tcp),
             Self::Datagrams => text::race(options, Wire::Udp),
+            Self::Drivers => drivers::race(options),
         }
     }
 }
@@ -214,6 +222,7 @@ mod tests {
         for (line, wanted) in [
             ("lines --only clock --depth 8 --sockeye /s --out /o", Table::Lines),
             ("datagrams --only echo,clock --sockeye /s --out /o", Table::Datagrams),
+            ("drivers --only 10,10000 --sockeye /s --out /o", Table::Drivers),
         ] {
             let Ok(Command::Race(table, options)) = parse(line) else { panic!("{line}") };
             assert_eq!((table, options.depth), (wanted, if line.contains('8') { 8 } else { 1 }));
@@ -227,6 +236,7 @@ mod tests {
             ("film", "`film`"),
             ("files --only 1k,2k", "`2k`"),
             ("lines --only 1k", "`1k`"),
+            ("drivers --only 20", "`20`"),
             ("files --depth 2", "`--depth`"),
             ("lines --depth 0", "--depth"),
             ("null", "URL"),
