@@ -184,8 +184,8 @@ pub struct Clerk<S> {
 
 #[derive(Debug)]
 struct Heard {
-    at: SystemTime,
-    begun: Instant,
+    /// When, for the log; where there is none, nobody looks at a clock.
+    when: Option<(SystemTime, Instant)>,
     message: Vec<u8>,
 }
 
@@ -198,8 +198,8 @@ impl<S: Served> Worker<Dialogue<S>> for Clerk<S> {
         match event {
             Event::Message { direction: Direction::In, bytes } => {
                 self.books.activity.begun();
-                let (at, begun) = (SystemTime::now(), Instant::now());
-                self.heard = Some(Heard { at, begun, message: bytes });
+                let when = self.books.log.is_on().then(|| (SystemTime::now(), Instant::now()));
+                self.heard = Some(Heard { when, message: bytes });
             }
             Event::Message { direction: Direction::Out, bytes } => self.answered(&bytes),
             Event::Foreign(protocol) => {
@@ -218,22 +218,24 @@ impl<S> Clerk<S> {
     fn answered(&mut self, answer: &[u8]) {
         let Some(heard) = self.heard.take() else { return };
         self.books.activity.ended();
-        let when = (heard.at, heard.begun.elapsed());
+        let when = heard.when.map(|(at, begun)| (at, begun.elapsed()));
         note(&self.books, self.peer, when, status_of(answer), &heard.message, answer);
     }
 }
 
-/// Counts a request and writes its line.
+/// Counts a request and writes its line. `when` is when it came and how long it took; of what has
+/// none, that it was now and took no time worth telling.
 pub fn note(
     books: &Books,
     peer: SocketAddr,
-    (at, took): (SystemTime, Duration),
+    when: Option<(SystemTime, Duration)>,
     status: u16,
     message: &[u8],
     answer: &[u8],
 ) {
     books.counters.answered(status, answer.len() as u64);
     if books.log.is_on() {
+        let (at, took) = when.unwrap_or_else(|| (SystemTime::now(), Duration::ZERO));
         books.log.record(Record {
             at,
             wire: books.wire,
@@ -246,11 +248,6 @@ pub fn note(
             note: Some(String::from_utf8_lossy(answer).into_owned()).filter(|n| !n.is_empty()),
         });
     }
-}
-
-/// When something was that took no time worth telling.
-pub fn at_once() -> (SystemTime, Duration) {
-    (SystemTime::now(), Duration::ZERO)
 }
 
 /// What an answer in words comes to in HTTP's terms, for the counters and the log.
@@ -287,8 +284,8 @@ impl<S: Served> DatagramService for Replies<S> {
             }
         }
         self.books.activity.touch();
-        let (when, message) = (at_once(), datagram.bytes.trim_ascii_end());
-        note(&self.books, datagram.from, when, status_of(&self.out), message, &self.out);
+        let message = datagram.bytes.trim_ascii_end();
+        note(&self.books, datagram.from, None, status_of(&self.out), message, &self.out);
         outbox.push(datagram.reply_to(), |room| room.extend_from_slice(&self.out));
     }
 
@@ -318,7 +315,7 @@ impl DatagramService for Echoes {
         }
         self.books.activity.touch();
         let bytes = datagram.bytes;
-        note(&self.books, datagram.from, at_once(), 200, bytes, bytes);
+        note(&self.books, datagram.from, None, 200, bytes, bytes);
         outbox.push(datagram.reply_to(), |room| room.extend_from_slice(&self.out));
     }
 

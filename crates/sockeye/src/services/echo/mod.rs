@@ -11,7 +11,7 @@ use sockeye_proto::datagram::responder::{EchoResponder, Responder};
 use sockeye_proto::echo::{Echo, Echoed, FixedReply};
 use sockeye_proto::machine::Fault;
 
-use super::text::{Echoes, Listeners, Replies, Served, Talks, at_once, note};
+use super::text::{Echoes, Listeners, Replies, Served, Talks, note};
 use super::{DefaultPort, Service, Wire};
 use crate::cli;
 use crate::exit::Failure;
@@ -72,7 +72,7 @@ impl Worker<Echo> for RawClerk {
 
     fn happened(&mut self, Echoed(bytes): Echoed) {
         self.books.activity.touch();
-        note(&self.books, self.peer, at_once(), 200, &bytes, &bytes);
+        note(&self.books, self.peer, None, 200, &bytes, &bytes);
     }
 
     fn finish(self, _fault: Fault) {}
