@@ -5,6 +5,8 @@
 
 use std::fmt::Write as _;
 
+use crate::table::thousands;
+
 /// One figure of all series.
 #[derive(Clone, Debug)]
 pub struct Panel {
@@ -44,8 +46,8 @@ const PANEL_WIDTH: f64 = 300.0;
 const PLOT_WIDTH: f64 = 220.0;
 const PLOT_HEIGHT: f64 = 210.0;
 const LEFT: f64 = 60.0;
-const TOP: f64 = 96.0;
-const HEIGHT: f64 = 400.0;
+const TOP: f64 = 108.0;
+const HEIGHT: f64 = 412.0;
 /// Clients at the left and right end of each panel.
 const SPAN: [f64; 2] = [10.0, 10_000.0];
 
@@ -230,6 +232,9 @@ fn round_step(least: f64) -> f64 {
 
 /// A tick's number, without a tail of noughts.
 fn short(value: f64) -> String {
+    if value >= 1000.0 {
+        return thousands(value);
+    }
     let text = format!("{value:.3}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

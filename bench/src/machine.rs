@@ -19,6 +19,9 @@ pub struct Run {
     pub commit: String,
     /// The processor's model, how often it is there, memory, kernel.
     pub machine: Machine,
+    /// The load average of a minute when the run began: what others had to do on this machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load_average: Option<f64>,
     /// Pairs of turns.
     pub turns: usize,
     /// Length of one turn under load.
@@ -57,6 +60,7 @@ impl Run {
             date: said(Command::new("date").args(["-u", "+%F"])).context("no date")?,
             commit: commit(&options.out),
             machine: Machine::this()?,
+            load_average: load_average(),
             turns: options.turns,
             turn_s: options.turn.as_secs(),
             versions,
@@ -81,6 +85,9 @@ impl std::fmt::Display for Run {
         for (i, (name, version)) in self.versions.iter().enumerate() {
             write!(f, "{} {name} {version}", if i == 0 { "" } else { "," })?;
         }
+        if let Some(load) = self.load_average {
+            write!(f, "; load average before: {load:.1}")?;
+        }
         Ok(())
     }
 }
@@ -99,6 +106,10 @@ impl Machine {
             kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
         })
     }
+}
+
+fn load_average() -> Option<f64> {
+    fs::read_to_string("/proc/loadavg").ok()?.split(' ').next()?.parse().ok()
 }
 
 /// The value of `name : value`.
