@@ -21,8 +21,9 @@ use crate::process::Janitor;
 use crate::programs;
 use crate::report::{Kept, Line};
 use crate::server::Server;
-use crate::table::{Cost, Latency, Sample, median, thousands};
+use crate::table::{Cost, Latency, median, thousands};
 use crate::text;
+use crate::turns::{Calm, measured_beside_others};
 
 /// The lines that `--only` may name: how many clients.
 pub const LINES: [&str; 4] = ["10", "100", "1000", "10000"];
@@ -55,6 +56,8 @@ struct Turn {
     /// The same at the end of the load, with all clients connected.
     full_bytes: u64,
     cost: Cost,
+    /// The share of all cores that went to neither the server nor the load generator.
+    others_share: f64,
 }
 
 /// Runs the table, keeps its lines as they come, and draws them.
@@ -75,9 +78,12 @@ pub fn race(options: &Options) -> anyhow::Result<()> {
             failure: None,
             run: run.clone(),
         });
+        let calm = Calm::new(options);
         for _ in 0..options.turns {
             for point in points.iter_mut().filter(|point| point.failure.is_none()) {
-                match turn(&sockeye, &point.driver, clients, options, temp.path()) {
+                let one = || turn(&sockeye, &point.driver, clients, options, temp.path());
+                let taken = calm.turn(one, |turn| turn.others_share);
+                match taken {
                     Ok(turn) => {
                         println!("  {}, {clients} clients: {turn}", point.driver);
                         point.turns.push(turn);
@@ -112,10 +118,11 @@ fn turn(
     let mut lines = Lines::connect(server.address, clients, 1, &exchange)?;
     // Letting in ten thousand takes a while, and is not what is measured.
     lines.greet()?;
-    let sample: Sample = text::sample(&server, || lines.run(options.turn))?;
+    let sample = measured_beside_others(|| text::sample(&server, || lines.run(options.turn)))?;
     let full_bytes = server.resident_bytes()?;
     let (latency, cost) = sample.latency.zip(sample.cost).context("a load was measured")?;
-    Ok(Turn { rate_per_s: sample.figure, latency, empty_bytes, full_bytes, cost })
+    let others_share = sample.others_share.unwrap_or_default();
+    Ok(Turn { rate_per_s: sample.figure, latency, empty_bytes, full_bytes, cost, others_share })
 }
 
 impl Turn {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Options;
 use crate::load::http::GIB;
+use crate::process::TICKS_PER_S;
 
 /// The circumstances of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -108,6 +109,22 @@ impl Machine {
     }
 }
 
+/// CPU seconds that all processors together have been busy for since the machine started, also for
+/// other guests of its host (proc(5), /proc/stat).
+pub fn busy_s() -> anyhow::Result<f64> {
+    parse_busy_s(&fs::read_to_string("/proc/stat")?).context("/proc/stat has no sum")
+}
+
+/// user, nice, system, idle, iowait, irq, softirq, steal; all but the two of rest.
+fn parse_busy_s(text: &str) -> Option<f64> {
+    let sums = text.lines().next()?.strip_prefix("cpu ")?;
+    let sums: Vec<u64> = sums.split_whitespace().map_while(|sum| sum.parse().ok()).collect();
+    let [user, nice, system, _idle, _iowait, irq, softirq, steal, ..] = sums[..] else {
+        return None;
+    };
+    Some((user + nice + system + irq + softirq + steal) as f64 / TICKS_PER_S)
+}
+
 fn load_average() -> Option<f64> {
     fs::read_to_string("/proc/loadavg").ok()?.split(' ').next()?.parse().ok()
 }
@@ -146,6 +163,14 @@ fn said(command: &mut Command) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rest_is_not_counted_as_work() {
+        let text = "cpu  100 20 30 4000 5000 6 7 800 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0\n";
+        assert_eq!(parse_busy_s(text), Some(9.63));
+        assert_eq!(parse_busy_s("cpu  1 2 3\n"), None);
+        assert!(busy_s().unwrap() > 0.0);
+    }
 
     #[test]
     fn fields_of_proc_are_found_by_name() {

@@ -47,6 +47,8 @@ Options:
   --seconds N      length of one turn under load [default: 5]
   --only A,B       only these lines; of files: 1k, 100k, 1g, start; of lines and datagrams: echo,
                    clock; of drivers: 10, 100, 1000, 10000
+  --patience N     up to N seconds a row, a turn is taken again in which others on this machine
+                   took more than a tenth of it [default: 0]
   --depth N        lines: requests under way on each connection [default: 1]
   --sockeye PATH   the binary that races [default: sockeye beside this program]
   --out DIR        where RESULTS.md and results/ are [default: this crate's folder]
@@ -61,6 +63,8 @@ pub struct Options {
     pub turn: Duration,
     /// The lines to measure; empty stands for all.
     pub only: Vec<String>,
+    /// How long a row may wait for others on this machine to be quiet.
+    pub patience: Duration,
     /// Requests under way on each connection, where the load is ours and over TCP.
     pub depth: usize,
     /// The binary that races.
@@ -145,7 +149,7 @@ fn command(arguments: Vec<OsString>) -> anyhow::Result<Command> {
             .with_context(|| format!("there is no table `{name}`"))?,
         None => bail!("name a table"),
     };
-    let (mut turns, mut seconds, mut depth, mut only) = (5, 5, 1, Vec::new());
+    let (mut turns, mut seconds, mut patience, mut depth, mut only) = (5, 5, 0, 1, Vec::new());
     let (mut sockeye, mut out) = (None, None);
     while let Some(flag) = arguments.next() {
         if flag == "--help" || flag == "-h" {
@@ -162,6 +166,7 @@ fn command(arguments: Vec<OsString>) -> anyhow::Result<Command> {
                     bail!("{name} has no line `{line}`; it has {}", lines.join(", "));
                 }
             }
+            "--patience" => patience = number(&flag, &value()?)?,
             "--depth" if table == Table::Lines => depth = number(&flag, &value()?)?,
             "--sockeye" => sockeye = Some(PathBuf::from(value()?)),
             "--out" => out = Some(PathBuf::from(value()?)),
@@ -171,6 +176,7 @@ fn command(arguments: Vec<OsString>) -> anyhow::Result<Command> {
     let options = Options {
         turns: turns as usize,
         turn: Duration::from_secs(seconds),
+        patience: Duration::from_secs(patience),
         only,
         depth: depth as usize,
         sockeye: sockeye.map_or_else(programs::sockeye_beside_this, Ok)?,

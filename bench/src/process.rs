@@ -15,7 +15,7 @@ use crate::programs;
 
 /// The unit of times in /proc/PID/stat. Linux shows them to programs in hundredths of a second
 /// whatever its own tick is (proc(5); USER_HZ).
-const TICKS_PER_S: f64 = 100.0;
+pub const TICKS_PER_S: f64 = 100.0;
 /// How long a server may take to stop when it is asked to.
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
 

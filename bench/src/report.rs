@@ -163,8 +163,8 @@ fn generator(rows: &[Row]) -> String {
         "\nThe load generator beside what it measures. The null server is the simplest loop that sends \
          back what comes, on one thread: what the generator gets from it is the most that it could \
          get from anybody.\n\n\
-         | what | against | rate | CPU, load generator | CPU, server | load generator's share of a core | datagrams lost |\n\
-         |---|---|---|---|---|---|---|\n",
+         | what | against | rate | CPU, load generator | CPU, server | load generator's share of a core | datagrams lost | others' share of the machine |\n\
+         |---|---|---|---|---|---|---|---|\n",
     );
     for row in rows {
         let sides = [("Sockeye", &row.ours), (&row.rival_name, &row.rival)];
@@ -179,12 +179,15 @@ fn generator(rows: &[Row]) -> String {
             let share =
                 median(costs.iter().map(|cost| cost.generator_cpu_s / cost.generator_ran_s));
             let [generator, server] = [generator, server].map(|cpu_s| row.quantity.show_cpu(cpu_s));
+            let others = side.iter().map(|sample| sample.others_share.unwrap_or_default());
+            let others = median(others);
             let lost: u64 = side.iter().map(|sample| sample.resent).sum();
             let _ = writeln!(
                 text,
-                "| {} | {name} | {rate} | {generator} | {server} | {:.0}% | {lost} |",
+                "| {} | {name} | {rate} | {generator} | {server} | {:.0}% | {lost} | {:.0}% |",
                 row.name,
-                share * 100.0
+                share * 100.0,
+                others * 100.0
             );
         }
     }

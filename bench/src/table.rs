@@ -64,12 +64,15 @@ pub struct Sample {
     /// Datagrams that were lost and sent again.
     #[serde(skip_serializing_if = "is_zero", default)]
     pub resent: u64,
+    /// The share of all cores that went to neither side nor the load generator.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub others_share: Option<f64>,
 }
 
 impl Sample {
     /// A figure alone.
     pub fn of(figure: f64) -> Self {
-        Self { figure, cost: None, latency: None, resent: 0 }
+        Self { figure, cost: None, latency: None, resent: 0, others_share: None }
     }
 }
 

@@ -185,5 +185,6 @@ pub fn sample(
             p999_us: quantile(0.999),
         }),
         resent: answered.resent,
+        others_share: None,
     })
 }
