@@ -1,37 +1,17 @@
-//! The servers that race: how each is started, when it is ready, and what CPU it takes.
+//! Who races, and how each is started so that it does its best.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
-use std::fs::{self, File};
-use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::fs;
+use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail, ensure};
+use crate::load::exchange::Exchange;
+use crate::server::{Entry, First};
 
-use crate::process::{Guarded, bound_to_this};
-use crate::programs::Programs;
-
-/// How long a server may take from its start to its first answer.
-const READY_DEADLINE: Duration = Duration::from_secs(10);
-/// Between two looks whether a starting server listens already.
-const LOOK_AGAIN: Duration = Duration::from_micros(200);
-
-/// Who races.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Contender {
-    /// Ours.
-    Sockeye,
-    /// The rival.
-    Nginx,
-}
-
-/// What the contenders share.
+/// What those who serve files share.
 #[derive(Clone, Copy, Debug)]
 pub struct Ground<'a> {
-    /// The programs.
-    pub programs: &'a Programs,
     /// For configurations and logs.
     pub temp: &'a Path,
     /// The folder that is served.
@@ -40,132 +20,123 @@ pub struct Ground<'a> {
     pub probe: (&'a str, &'a [u8]),
 }
 
-/// A server that answers; it is stopped when this is dropped.
-#[derive(Debug)]
-pub struct Server {
-    process: Guarded,
+/// A wire for messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wire {
+    /// Lines over TCP.
+    Tcp,
+    /// Datagrams.
+    Udp,
+}
+
+impl Wire {
+    fn url(self, address: SocketAddr) -> String {
+        match self {
+            Self::Tcp => format!("tcp://{address}"),
+            Self::Udp => format!("udp://{address}"),
+        }
+    }
+
+    fn first(self, exchange: &Exchange) -> First {
+        match self {
+            Self::Tcp => First::Line(exchange.clone()),
+            Self::Udp => First::Datagram(exchange.clone()),
+        }
+    }
+}
+
+/// Sockeye, serving files.
+pub fn sockeye_files(program: &Path, ground: Ground<'_>, address: SocketAddr) -> Entry {
+    let mut arguments = words("serve files");
+    arguments.push(ground.share.into());
+    arguments.extend(words(&format!("--on http://{address} --log off --max-per-address none")));
+    Entry { name: "sockeye", program: program.into(), arguments, first: ground.first() }
+}
+
+/// Sockeye, serving messages: `service` is `echo`, `clock --utc`, with whatever flags.
+pub fn sockeye_text(
+    program: &Path,
+    service: &str,
+    wire: Wire,
+    exchange: &Exchange,
     address: SocketAddr,
-}
-
-impl Server {
-    /// Starts a contender and waits for its first answer.
-    pub fn start(contender: Contender, ground: Ground<'_>) -> anyhow::Result<Self> {
-        let program = contender.program(ground.programs);
-        let start = || start(contender, ground, bound_to_this(program)).map(|(server, _)| server);
-        // Its port was free a moment before; should somebody have taken it, another will do.
-        start().or_else(|_| start())
-    }
-
-    /// A file's URL.
-    pub fn url(&self, file: &str) -> String {
-        format!("http://{}/{file}", self.address)
-    }
-
-    /// CPU seconds taken so far, by all processes of the server.
-    pub fn cpu_s(&self) -> anyhow::Result<f64> {
-        self.process.cpu_s()
-    }
-}
-
-/// Starts a contender, measures from there to its first answer, and stops it.
-pub fn time_to_first_answer(contender: Contender, ground: Ground<'_>) -> anyhow::Result<Duration> {
-    let program = contender.program(ground.programs);
-    start(contender, ground, Command::new(program)).map(|(_, took)| took)
-}
-
-fn start(
-    contender: Contender,
-    ground: Ground<'_>,
-    mut command: Command,
-) -> anyhow::Result<(Server, Duration)> {
-    let address = free_address()?;
-    contender.configure(&mut command, ground, address)?;
-    let errors = ground.temp.join(format!("{contender:?}.stderr"));
-    command.current_dir(ground.temp).stdin(Stdio::null()).stdout(Stdio::null());
-    command.stderr(File::create(&errors)?);
-    let begun = Instant::now();
-    let process = Guarded::spawn(&mut command)?;
-    let server = Server { process, address };
-    match first_answer(&server, ground.probe) {
-        Ok(()) => Ok((server, begun.elapsed())),
-        Err(error) => {
-            drop(server);
-            let said = fs::read_to_string(&errors).unwrap_or_default();
-            Err(error.context(format!("{contender:?} does not answer; it says: {said}")))
-        }
-    }
-}
-
-/// Port 0 makes the kernel choose one that is free; a moment later it still is.
-fn free_address() -> anyhow::Result<SocketAddr> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port is free")?;
-    Ok(listener.local_addr()?)
-}
-
-fn first_answer(server: &Server, (file, contents): (&str, &[u8])) -> anyhow::Result<()> {
-    let until = Instant::now() + READY_DEADLINE;
-    let mut stream = loop {
-        match TcpStream::connect(server.address) {
-            Ok(stream) => break stream,
-            Err(error) if Instant::now() > until => return Err(error.into()),
-            Err(_) if server.process.ends_within(LOOK_AGAIN)? => bail!("it has ended"),
-            Err(_) => {}
-        }
-    };
-    stream.set_read_timeout(Some(READY_DEADLINE))?;
-    let host = server.address;
-    write!(stream, "GET /{file} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer)?;
-    let head = answer.strip_suffix(contents).unwrap_or(&answer);
-    ensure!(
-        head.len() < answer.len() && head.starts_with(b"HTTP/1.1 200 "),
-        "its answer is not the file: {}",
-        String::from_utf8_lossy(&head[..head.len().min(200)])
-    );
-    Ok(())
-}
-
-impl Contender {
-    fn program(self, programs: &Programs) -> &Path {
-        match self {
-            Self::Sockeye => &programs.sockeye,
-            Self::Nginx => &programs.nginx,
-        }
-    }
-
-    fn configure(
-        self,
-        command: &mut Command,
-        ground: Ground<'_>,
-        address: SocketAddr,
-    ) -> anyhow::Result<()> {
-        match self {
-            Self::Sockeye => {
-                // What this user has set for other runs is no part of the race.
-                for (name, _) in std::env::vars_os() {
-                    if name.as_encoded_bytes().starts_with(b"SOCKEYE_") {
-                        command.env_remove(name);
-                    }
-                }
-                command.args(["serve", "files"]).arg(ground.share);
-                command.arg("--on").arg(format!("http://{address}"));
-                command.args(["--log", "off", "--max-per-address", "none"]);
-            }
-            Self::Nginx => {
-                let file = ground.temp.join("nginx.conf");
-                let text = nginx_configuration(ground.temp, ground.share, &address.to_string());
-                fs::write(&file, text)?;
-                command.arg("-p").arg(ground.temp).arg("-c").arg(file);
-                command.arg("-e").arg(ground.temp.join("nginx.log"));
-            }
-        }
-        Ok(())
-    }
+) -> Entry {
+    let url = wire.url(address);
+    let arguments = words(&format!(
+        "serve {service} --on {url} --log off --max-clients none --max-per-address none \
+         --idle-timeout none"
+    ));
+    Entry { name: "sockeye", program: program.into(), arguments, first: wire.first(exchange) }
 }
 
 /// nginx as it serves files best: a worker for each core with its own queue of connections, open
 /// files kept, sendfile, no log.
+pub fn nginx(program: &Path, ground: Ground<'_>, address: SocketAddr) -> anyhow::Result<Entry> {
+    let Ground { temp, share, .. } = ground;
+    let file = temp.join("nginx.conf");
+    fs::write(&file, nginx_configuration(temp, share, &address.to_string()))?;
+    let log = temp.join("nginx.log");
+    let arguments = ["-p".into(), temp.into(), "-c".into(), file.into(), "-e".into(), log.into()];
+    Ok(Entry {
+        name: "nginx",
+        program: program.into(),
+        arguments: arguments.into(),
+        first: ground.first(),
+    })
+}
+
+/// What redis is told: it keeps nothing on disk and has no second thread for sockets, which for
+/// commands as small as PING only takes CPU from the first (redis.conf, `io-threads`).
+pub const REDIS: &str = "--save '' --appendonly no --io-threads 1 --loglevel warning";
+
+/// redis, answering `PING` by `+PONG`.
+pub fn redis(program: &Path, temp: &Path, address: SocketAddr) -> Entry {
+    let (host, port) = (address.ip(), address.port());
+    let mut arguments = words(&format!("--bind {host} --port {port}"));
+    arguments.extend(words(REDIS).into_iter().map(|w| if w == "''" { "".into() } else { w }));
+    arguments.extend(["--dir".into(), temp.into()]);
+    let first = First::Line(Exchange::fixed(b"PING\r\n", b"+PONG\r\n"));
+    Entry { name: "redis", program: program.into(), arguments, first }
+}
+
+/// What memcached is told: one worker. With two, both wake for each datagram that comes to its one
+/// UDP port, and take CPU from the load generator.
+pub const MEMCACHED: &str = "-p 0 -t 1";
+
+/// memcached over UDP, answering `exchange`.
+pub fn memcached(program: &Path, exchange: &Exchange, address: SocketAddr) -> Entry {
+    let (host, port) = (address.ip(), address.port());
+    let mut arguments = words(&format!("{MEMCACHED} -l {host} -U {port}"));
+    // It refuses to run as root unless it is told so.
+    if rustix::process::geteuid().is_root() {
+        arguments.extend(words("-u root"));
+    }
+    let first = First::Datagram(exchange.clone());
+    Entry { name: "memcached", program: program.into(), arguments, first }
+}
+
+/// The null server, which is this program itself.
+pub fn null(wire: Wire, exchange: &Exchange, address: SocketAddr) -> anyhow::Result<Entry> {
+    Ok(Entry {
+        name: "null server",
+        program: std::env::current_exe()?,
+        arguments: vec!["null".into(), wire.url(address).into()],
+        first: wire.first(exchange),
+    })
+}
+
+impl Ground<'_> {
+    fn first(&self) -> First {
+        let (name, contents) = self.probe;
+        First::File(name.to_owned(), contents.to_vec())
+    }
+}
+
+fn words(text: &str) -> Vec<OsString> {
+    text.split_whitespace().map(OsString::from).collect()
+}
+
+/// nginx's configuration, to listen at `listen`.
 pub fn nginx_configuration(temp: &Path, share: &Path, listen: &str) -> String {
     let temp = temp.display();
     // Started by root it would give its workers to a user who may not look into our folder.
@@ -197,5 +168,22 @@ mod tests {
         let outside: Vec<&str> = paths.filter(|path| !path.starts_with("/T/")).collect();
         assert_eq!(outside, Vec::<&str>::new(), "in\n{text}");
         assert!(text.contains("listen 127.0.0.1:1 reuseport;"), "{text}");
+    }
+
+    #[test]
+    fn sockeye_is_told_where_to_listen_and_to_write_no_log() {
+        let (path, address) = (Path::new("/s"), "127.0.0.1:7".parse().unwrap());
+        let echo = Exchange::echo(b"x\n");
+        let entry = sockeye_text(path, "echo --driver single", Wire::Udp, &echo, address);
+        let told: Vec<_> = entry.arguments.iter().map(|word| word.to_str().unwrap()).collect();
+        assert_eq!(told[..4], ["serve", "echo", "--driver", "single"]);
+        assert!(told.windows(2).any(|two| two == ["--on", "udp://127.0.0.1:7"]), "{told:?}");
+        assert!(told.windows(2).any(|two| two == ["--log", "off"]), "{told:?}");
+    }
+
+    #[test]
+    fn redis_is_told_to_save_nothing_by_an_empty_word() {
+        let entry = redis(Path::new("/r"), Path::new("/T"), "127.0.0.1:7".parse().unwrap());
+        assert!(entry.arguments.windows(2).any(|two| two[0] == "--save" && two[1].is_empty()));
     }
 }

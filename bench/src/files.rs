@@ -2,21 +2,24 @@
 
 use std::fs::{self, File};
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, ensure};
 use tempfile::TempDir;
 
 use crate::Options;
-use crate::contender::{Contender, Ground, Server, time_to_first_answer};
-use crate::load::{self, GIB};
+use crate::contender::{self, Ground, nginx_configuration};
+use crate::load::http::{self, GIB};
 use crate::machine::Run;
 use crate::process::Janitor;
 use crate::programs::{self, Programs};
 use crate::report::{self, Kept};
-use crate::table::{Cost, Quantity, Quoted, Row, Sample, median};
+use crate::server::{Entry, Server, time_to_first_answer};
+use crate::table::{Cost, Quantity, Row, Sample, median};
+use crate::turns::Turns;
 
 /// The lines that `--only` may name.
 pub const LINES: [&str; 4] = ["1k", "100k", "1g", "start"];
@@ -26,34 +29,31 @@ const RIVAL: &str = "nginx";
 const WARM_UP: Duration = Duration::from_secs(1);
 /// Starts in one turn of `start`; their median is the turn's figure.
 const STARTS: usize = 5;
-/// What a row may take besides its turns: starting, warming up, stopping.
-const ROW_OVERHEAD: Duration = Duration::from_mins(1);
-/// A turn may take this much longer than asked; a turn of `start` takes no longer either.
-const TURN_OVERHEAD: Duration = Duration::from_secs(20);
+/// Ours, the rival.
+const SIDES: usize = 2;
 
 /// Runs the table and keeps its rows as they come.
 pub fn race(options: &Options) -> anyhow::Result<()> {
     let programs = Programs::find(&options.sockeye)?;
-    let mut kept = Kept::read(&options.out, NAME)?;
+    let mut kept = Kept::<Row>::read(&options.out, NAME)?;
     let temp = TempDir::with_prefix("sockeye-bench-").context("no temporary folder")?;
     let _janitor = Janitor::hire(temp.path())?;
     let track = Track::lay(options, &programs, &temp)?;
-    println!("{}", track.run);
-    let is_wanted = |line: &str| options.only.is_empty() || options.only.iter().any(|o| o == line);
+    println!("{}", track.turns.run);
     let mut keep = |row: Row| {
         println!("{}", report::line(&row));
         kept.keep(row)
     };
-    if is_wanted("1k") {
+    if options.wants("1k") {
         keep(track.small("files, 1 KiB", "1k.bin", 1 << 10)?)?;
     }
-    if is_wanted("100k") {
+    if options.wants("100k") {
         keep(track.small("files, 100 KiB", "100k.bin", 100 << 10)?)?;
     }
-    if is_wanted("1g") {
+    if options.wants("1g") {
         keep(track.large("files, 1 GiB", "1g.bin", 1 << 30)?)?;
     }
-    if is_wanted("start") {
+    if options.wants("start") {
         keep(track.starts("start to first answer")?)?;
         keep(track.sizes("stripped binary")?)?;
     }
@@ -67,9 +67,7 @@ struct Track<'a> {
     temp: &'a Path,
     share: PathBuf,
     probe: Vec<u8>,
-    run: Run,
-    /// When the whole run is given up.
-    until: Instant,
+    turns: Turns<'a>,
 }
 
 const PROBE: &str = "probe.bin";
@@ -83,16 +81,16 @@ impl<'a> Track<'a> {
         let temp = temp.path();
         let share = temp.join("share");
         fs::create_dir(&share)?;
-        let turns = 2 * u32::try_from(options.turns)?;
-        let row = (options.turn + TURN_OVERHEAD) * turns + ROW_OVERHEAD;
+        let neutral = Path::new("TEMP");
+        let rival = nginx_configuration(neutral, &neutral.join("share"), "127.0.0.1:PORT");
+        let run = Run::now(options, programs.versions()?, rival)?.on_file_system_of(temp);
         let track = Self {
             options,
             programs,
             temp,
             share,
             probe: contents(1 << 10).collect(),
-            run: Run::now(options, programs, temp)?,
-            until: Instant::now() + row * LINES.len() as u32,
+            turns: Turns::new(options, run, RIVAL, LINES.len(), SIDES)?,
         };
         track.file(PROBE, 1 << 10)?;
         Ok(track)
@@ -119,27 +117,30 @@ impl<'a> Track<'a> {
     }
 
     fn ground(&self) -> Ground<'_> {
-        Ground {
-            programs: self.programs,
-            temp: self.temp,
-            share: &self.share,
-            probe: (PROBE, &self.probe),
+        Ground { temp: self.temp, share: &self.share, probe: (PROBE, &self.probe) }
+    }
+
+    /// Side 0 is ours, side 1 the rival.
+    fn entry(&self, side: usize, address: SocketAddr) -> anyhow::Result<Entry> {
+        match side {
+            0 => Ok(contender::sockeye_files(&self.programs.sockeye, self.ground(), address)),
+            _ => contender::nginx(&self.programs.nginx, self.ground(), address),
         }
     }
 
     /// Requests of a small file on many connections.
     fn small(&self, name: &str, file: &str, length: u64) -> anyhow::Result<Row> {
         self.file(file, length)?;
-        let load = |url: &str, span| load::wrk(&self.programs.wrk, url, span);
-        let sample = |done: load::Done| (done.requests as f64 / done.took_s, done.requests as f64);
+        let load = |url: &str, span| http::wrk(&self.programs.wrk, url, span);
+        let sample = |done: http::Done| (done.requests as f64 / done.took_s, done.requests as f64);
         self.under_load(name, file, Quantity::RequestsPerS, load, sample)
     }
 
     /// A large file on one connection.
     fn large(&self, name: &str, file: &str, length: u64) -> anyhow::Result<Row> {
         self.file(file, length)?;
-        let load = |url: &str, span| load::curl(&self.programs.curl, url, length, span);
-        let sample = |done: load::Done| (done.bytes as f64 / done.took_s, done.bytes as f64 / GIB);
+        let load = |url: &str, span| http::curl(&self.programs.curl, url, length, span);
+        let sample = |done: http::Done| (done.bytes as f64 / done.took_s, done.bytes as f64 / GIB);
         self.under_load(name, file, Quantity::BytesPerS, load, sample)
     }
 
@@ -149,17 +150,17 @@ impl<'a> Track<'a> {
         name: &str,
         file: &str,
         quantity: Quantity,
-        load: impl Fn(&str, Duration) -> anyhow::Result<load::Done>,
-        sample: impl Fn(load::Done) -> (f64, f64),
+        load: impl Fn(&str, Duration) -> anyhow::Result<http::Done>,
+        sample: impl Fn(http::Done) -> (f64, f64),
     ) -> anyhow::Result<Row> {
         let servers = [
-            Server::start(Contender::Sockeye, self.ground())?,
-            Server::start(Contender::Nginx, self.ground())?,
+            Server::start(self.temp, |address| self.entry(0, address))?,
+            Server::start(self.temp, |address| self.entry(1, address))?,
         ];
         for server in &servers {
             load(&server.url(file), WARM_UP)?;
         }
-        self.turns(name, quantity, |side| {
+        self.turns.take(name, quantity, SIDES, |side| {
             let server = &servers[side];
             let before_s = server.cpu_s()?;
             let done = load(&server.url(file), self.options.turn)?;
@@ -170,63 +171,30 @@ impl<'a> Track<'a> {
                 generator_cpu_s: done.cpu_s,
                 generator_ran_s: done.ran_s,
             };
-            Ok(Sample { figure, cost: Some(cost) })
+            Ok(Sample { cost: Some(cost), ..Sample::of(figure) })
         })
     }
 
     fn starts(&self, name: &str) -> anyhow::Result<Row> {
-        let contenders = [Contender::Sockeye, Contender::Nginx];
-        for contender in contenders {
-            time_to_first_answer(contender, self.ground())?;
+        for side in 0..SIDES {
+            time_to_first_answer(self.temp, |address| self.entry(side, address))?;
         }
-        self.turns(name, Quantity::Ms, |side| {
+        self.turns.take(name, Quantity::Ms, SIDES, |side| {
             let mut took_ms = Vec::new();
             for _ in 0..STARTS {
-                let took = time_to_first_answer(contenders[side], self.ground())?;
+                let took = time_to_first_answer(self.temp, |address| self.entry(side, address))?;
                 took_ms.push(took.as_secs_f64() * 1000.0);
             }
-            Ok(Sample { figure: median(took_ms.into_iter()), cost: None })
+            Ok(Sample::of(median(took_ms.into_iter())))
         })
     }
 
     fn sizes(&self, name: &str) -> anyhow::Result<Row> {
         let size = |program: &Path| -> anyhow::Result<Vec<Sample>> {
-            Ok(vec![Sample { figure: stripped_bytes(program, self.temp)? as f64, cost: None }])
+            Ok(vec![Sample::of(stripped_bytes(program, self.temp)? as f64)])
         };
         let (ours, rival) = (size(&self.programs.sockeye)?, size(&self.programs.nginx)?);
-        Ok(self.row(name, Quantity::Bytes, ours, rival))
-    }
-
-    /// Alternates: side 0 is ours, side 1 the rival.
-    fn turns(
-        &self,
-        name: &str,
-        quantity: Quantity,
-        mut turn: impl FnMut(usize) -> anyhow::Result<Sample>,
-    ) -> anyhow::Result<Row> {
-        let mut sides = [Vec::new(), Vec::new()];
-        for i in 1..=self.options.turns {
-            for (side, samples) in sides.iter_mut().enumerate() {
-                ensure!(Instant::now() < self.until, "{name}: the run takes too long, given up");
-                samples.push(turn(side).with_context(|| format!("{name}, turn {i}"))?);
-            }
-            let [ours, rival] = [&sides[0], &sides[1]].map(|s| quantity.show(s[i - 1].figure));
-            println!("  {name}, turn {i}: {ours}, {RIVAL} {rival}");
-        }
-        let [ours, rival] = sides;
-        Ok(self.row(name, quantity, ours, rival))
-    }
-
-    fn row(&self, name: &str, quantity: Quantity, ours: Vec<Sample>, rival: Vec<Sample>) -> Row {
-        Row {
-            name: name.to_owned(),
-            rival_name: RIVAL.to_owned(),
-            quantity,
-            quoted: Quoted::of(quantity, &ours, &rival),
-            ours,
-            rival,
-            run: self.run.clone(),
-        }
+        Ok(self.turns.row(name, Quantity::Bytes, ours, rival))
     }
 }
 

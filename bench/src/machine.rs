@@ -8,9 +8,8 @@ use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
 use crate::Options;
-use crate::contender::nginx_configuration;
-use crate::load::GIB;
-use crate::programs::{self, Programs};
+use crate::load::http::GIB;
+use crate::process::TICKS_PER_S;
 
 /// The circumstances of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,15 +20,20 @@ pub struct Run {
     pub commit: String,
     /// The processor's model, how often it is there, memory, kernel.
     pub machine: Machine,
+    /// The load average of a minute when the run began: what others had to do on this machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load_average: Option<f64>,
     /// Pairs of turns.
     pub turns: usize,
     /// Length of one turn under load.
     pub turn_s: u64,
     /// Name and version of each program.
     pub versions: Vec<(String, String)>,
-    /// The file system that the served folder is on.
+    /// The file system that the served folder is on, where there is one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub file_system: String,
-    /// The rival's configuration; TEMP stands for the temporary folder.
+    /// The rival's configuration, or what its command line says; TEMP stands for the temporary
+    /// folder.
     pub rival_configuration: String,
 }
 
@@ -48,32 +52,29 @@ pub struct Machine {
 
 impl Run {
     /// The circumstances now.
-    pub fn now(options: &Options, programs: &Programs, temp: &Path) -> anyhow::Result<Self> {
-        let mut versions = Vec::new();
-        for (name, program, flag) in [
-            ("sockeye", &programs.sockeye, "--version"),
-            ("nginx", &programs.nginx, "-v"),
-            ("wrk", &programs.wrk, "-v"),
-            ("curl", &programs.curl, "--version"),
-        ] {
-            versions.push((name.to_owned(), programs::version(program, flag)?));
-        }
-        let neutral = Path::new("TEMP");
+    pub fn now(
+        options: &Options,
+        versions: Vec<(String, String)>,
+        rival_configuration: String,
+    ) -> anyhow::Result<Self> {
         Ok(Self {
             date: said(Command::new("date").args(["-u", "+%F"])).context("no date")?,
             commit: commit(&options.out),
             machine: Machine::this()?,
+            load_average: load_average(),
             turns: options.turns,
             turn_s: options.turn.as_secs(),
             versions,
-            file_system: said(Command::new("stat").args(["-f", "-c", "%T"]).arg(temp))
-                .unwrap_or_else(|| "unknown".into()),
-            rival_configuration: nginx_configuration(
-                neutral,
-                &neutral.join("share"),
-                "127.0.0.1:PORT",
-            ),
+            file_system: String::new(),
+            rival_configuration,
         })
+    }
+
+    /// The same, on the file system of a folder.
+    pub fn on_file_system_of(mut self, folder: &Path) -> Self {
+        self.file_system = said(Command::new("stat").args(["-f", "-c", "%T"]).arg(folder))
+            .unwrap_or_else(|| "unknown".into());
+        self
     }
 }
 
@@ -84,6 +85,9 @@ impl std::fmt::Display for Run {
         write!(f, "; {cpu}, {cores} cores, {memory_gib:.0} GiB, Linux {kernel};")?;
         for (i, (name, version)) in self.versions.iter().enumerate() {
             write!(f, "{} {name} {version}", if i == 0 { "" } else { "," })?;
+        }
+        if let Some(load) = self.load_average {
+            write!(f, "; load average before: {load:.1}")?;
         }
         Ok(())
     }
@@ -105,6 +109,26 @@ impl Machine {
     }
 }
 
+/// CPU seconds that all processors together have been busy for since the machine started, also for
+/// other guests of its host (proc(5), /proc/stat).
+pub fn busy_s() -> anyhow::Result<f64> {
+    parse_busy_s(&fs::read_to_string("/proc/stat")?).context("/proc/stat has no sum")
+}
+
+/// user, nice, system, idle, iowait, irq, softirq, steal; all but the two of rest.
+fn parse_busy_s(text: &str) -> Option<f64> {
+    let sums = text.lines().next()?.strip_prefix("cpu ")?;
+    let sums: Vec<u64> = sums.split_whitespace().map_while(|sum| sum.parse().ok()).collect();
+    let [user, nice, system, _idle, _iowait, irq, softirq, steal, ..] = sums[..] else {
+        return None;
+    };
+    Some((user + nice + system + irq + softirq + steal) as f64 / TICKS_PER_S)
+}
+
+fn load_average() -> Option<f64> {
+    fs::read_to_string("/proc/loadavg").ok()?.split(' ').next()?.parse().ok()
+}
+
 /// The value of `name : value`.
 fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let mut fields = text.lines().filter_map(|line| line.split_once(':'));
@@ -124,7 +148,8 @@ fn commit(folder: &Path) -> String {
     let changes = said(
         git()
             .args(["status", "--porcelain", "--", ":/"])
-            .args([":(exclude)results", ":(exclude)RESULTS.md"]),
+            .args([":(exclude)results", ":(exclude)RESULTS.md"])
+            .arg(":(top,exclude)docs/drivers.svg"),
     );
     if changes.is_none_or(|changes| changes.is_empty()) { commit } else { commit + "+changes" }
 }
@@ -138,6 +163,14 @@ fn said(command: &mut Command) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rest_is_not_counted_as_work() {
+        let text = "cpu  100 20 30 4000 5000 6 7 800 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0\n";
+        assert_eq!(parse_busy_s(text), Some(9.63));
+        assert_eq!(parse_busy_s("cpu  1 2 3\n"), None);
+        assert!(busy_s().unwrap() > 0.0);
+    }
 
     #[test]
     fn fields_of_proc_are_found_by_name() {

@@ -2,7 +2,8 @@
 //!
 //! `cargo run --release -p bench -- files` starts both servers on loopback, lets them take turns
 //! under the same load, stops them, and writes every sample to `results/files.json` and a row per
-//! line of the table to `RESULTS.md`, both in this crate's folder. It builds and installs nothing.
+//! line of the table to `RESULTS.md`, both in this crate's folder. `drivers` draws a chart in
+//! `docs/` besides. It builds and installs nothing.
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a bench's output is its purpose")]
 #![allow(unreachable_pub, reason = "in a binary, pub says what other modules may use")]
@@ -14,25 +15,41 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 
+mod chart;
 mod contender;
+mod drivers;
 mod files;
 mod load;
 mod machine;
+mod null;
 mod process;
 mod programs;
 mod report;
+mod server;
 mod table;
+mod text;
+mod turns;
+
+use self::contender::Wire;
 
 const USAGE: &str = "\
 Usage: cargo run --release -p bench -- TABLE [OPTIONS]
 
 Tables:
   files            nginx: GET of 1 KiB, 100 KiB and 1 GiB, start to first answer, size
+  lines            redis: echo and clock over TCP, one line, one answer
+  datagrams        memcached: echo and clock over UDP
+  drivers          no rival: echo over TCP on tasks, threads and a single thread, 10 to 10,000
+                   clients; draws docs/drivers.svg
 
 Options:
-  --turns N        pairs of turns, Sockeye and the rival alternating [default: 5]
+  --turns N        turns of each side, alternating [default: 5]
   --seconds N      length of one turn under load [default: 5]
-  --only A,B       only these lines: 1k, 100k, 1g, start
+  --only A,B       only these lines; of files: 1k, 100k, 1g, start; of lines and datagrams: echo,
+                   clock; of drivers: 10, 100, 1000, 10000
+  --patience N     up to N seconds a row, a turn is taken again in which others on this machine
+                   took more than a tenth of it [default: 0]
+  --depth N        lines: requests under way on each connection [default: 1]
   --sockeye PATH   the binary that races [default: sockeye beside this program]
   --out DIR        where RESULTS.md and results/ are [default: this crate's folder]
 ";
@@ -46,15 +63,54 @@ pub struct Options {
     pub turn: Duration,
     /// The lines to measure; empty stands for all.
     pub only: Vec<String>,
+    /// How long a row may wait for others on this machine to be quiet.
+    pub patience: Duration,
+    /// Requests under way on each connection, where the load is ours and over TCP.
+    pub depth: usize,
     /// The binary that races.
     pub sockeye: PathBuf,
     /// Where the results go.
     pub out: PathBuf,
 }
 
+impl Options {
+    /// Whether this line is to be measured.
+    pub fn wants(&self, line: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| only == line)
+    }
+}
+
+/// A table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Table {
+    Files,
+    Lines,
+    Datagrams,
+    Drivers,
+}
+
+impl Table {
+    const ALL: [(&str, Self, &[&str]); 4] = [
+        ("files", Self::Files, &files::LINES),
+        ("lines", Self::Lines, &text::LINES),
+        ("datagrams", Self::Datagrams, &text::LINES),
+        ("drivers", Self::Drivers, &drivers::LINES),
+    ];
+
+    fn race(self, options: &Options) -> anyhow::Result<()> {
+        match self {
+            Self::Files => files::race(options),
+            Self::Lines => text::race(options, Wire::Tcp),
+            Self::Datagrams => text::race(options, Wire::Udp),
+            Self::Drivers => drivers::race(options),
+        }
+    }
+}
+
 fn main() -> ExitCode {
     let outcome = match command(std::env::args_os().skip(1).collect()) {
-        Ok(Command::Files(options)) => files::race(&options),
+        Ok(Command::Race(table, options)) => table.race(&options),
+        Ok(Command::Null(url)) => null::serve(&url).map(|never| match never {}),
         Ok(Command::Help) => {
             print!("{USAGE}");
             Ok(())
@@ -75,19 +131,26 @@ fn main() -> ExitCode {
 
 #[derive(Debug)]
 enum Command {
-    Files(Options),
+    Race(Table, Options),
+    /// Serve at this URL: what this program starts itself for, to measure its own load generator.
+    Null(String),
     Help,
 }
 
 fn command(arguments: Vec<OsString>) -> anyhow::Result<Command> {
     let mut arguments = arguments.into_iter();
-    match arguments.next().as_deref().and_then(|table| table.to_str()) {
-        Some("files") => {}
+    let (name, table, lines) = match arguments.next().as_deref().and_then(|table| table.to_str()) {
         Some("help" | "-h" | "--help") => return Ok(Command::Help),
-        Some(other) => bail!("there is no table `{other}`"),
+        Some("null") => {
+            let url = arguments.next().context("null wants a URL")?;
+            return Ok(Command::Null(url.to_string_lossy().into_owned()));
+        }
+        Some(name) => *(Table::ALL.iter().find(|(known, ..)| *known == name))
+            .with_context(|| format!("there is no table `{name}`"))?,
         None => bail!("name a table"),
-    }
-    let (mut turns, mut seconds, mut only, mut sockeye, mut out) = (5, 5, Vec::new(), None, None);
+    };
+    let (mut turns, mut seconds, mut patience, mut depth, mut only) = (5, 5, 0, 1, Vec::new());
+    let (mut sockeye, mut out) = (None, None);
     while let Some(flag) = arguments.next() {
         if flag == "--help" || flag == "-h" {
             return Ok(Command::Help);
@@ -99,22 +162,27 @@ fn command(arguments: Vec<OsString>) -> anyhow::Result<Command> {
             "--seconds" => seconds = number(&flag, &value()?)?,
             "--only" => {
                 only = value()?.to_string_lossy().split(',').map(str::to_owned).collect();
-                if let Some(line) = only.iter().find(|l| !files::LINES.contains(&l.as_str())) {
-                    bail!("files has no line `{line}`; it has {}", files::LINES.join(", "));
+                if let Some(line) = only.iter().find(|only| !lines.contains(&only.as_str())) {
+                    bail!("{name} has no line `{line}`; it has {}", lines.join(", "));
                 }
             }
+            "--patience" => patience = number(&flag, &value()?)?,
+            "--depth" if table == Table::Lines => depth = number(&flag, &value()?)?,
             "--sockeye" => sockeye = Some(PathBuf::from(value()?)),
             "--out" => out = Some(PathBuf::from(value()?)),
             _ => bail!("there is no option `{flag}`"),
         }
     }
-    Ok(Command::Files(Options {
+    let options = Options {
         turns: turns as usize,
         turn: Duration::from_secs(seconds),
+        patience: Duration::from_secs(patience),
         only,
+        depth: depth as usize,
         sockeye: sockeye.map_or_else(programs::sockeye_beside_this, Ok)?,
         out: out.map_or_else(this_crate, Ok)?,
-    }))
+    };
+    Ok(Command::Race(table, options))
 }
 
 fn number(flag: &str, value: &OsString) -> anyhow::Result<u64> {
@@ -147,10 +215,25 @@ mod tests {
     #[test]
     fn flags_change_what_they_name() {
         let line = "files --turns 2 --seconds 3 --only 1k,1g --sockeye /s --out /o";
-        let Ok(Command::Files(options)) = parse(line) else { panic!("{line} is well formed") };
+        let Ok(Command::Race(Table::Files, options)) = parse(line) else {
+            panic!("{line} is well formed")
+        };
         assert_eq!((options.turns, options.turn), (2, Duration::from_secs(3)));
         assert_eq!(options.only, ["1k", "1g"]);
         assert_eq!((options.sockeye, options.out), ("/s".into(), "/o".into()));
+    }
+
+    #[test]
+    fn each_table_has_lines_of_its_own() {
+        for (line, wanted) in [
+            ("lines --only clock --depth 8 --sockeye /s --out /o", Table::Lines),
+            ("datagrams --only echo,clock --sockeye /s --out /o", Table::Datagrams),
+            ("drivers --only 10,10000 --sockeye /s --out /o", Table::Drivers),
+        ] {
+            let Ok(Command::Race(table, options)) = parse(line) else { panic!("{line}") };
+            assert_eq!((table, options.depth), (wanted, if line.contains('8') { 8 } else { 1 }));
+            assert!(options.wants(&options.only[0]) && !options.wants("1k"));
+        }
     }
 
     #[test]
@@ -158,6 +241,11 @@ mod tests {
         for (line, named) in [
             ("film", "`film`"),
             ("files --only 1k,2k", "`2k`"),
+            ("lines --only 1k", "`1k`"),
+            ("drivers --only 20", "`20`"),
+            ("files --depth 2", "`--depth`"),
+            ("lines --depth 0", "--depth"),
+            ("null", "URL"),
             ("files --turns 0", "--turns"),
             ("files --turns", "--turns"),
             ("files --fast", "`--fast`"),

@@ -15,7 +15,7 @@ use crate::programs;
 
 /// The unit of times in /proc/PID/stat. Linux shows them to programs in hundredths of a second
 /// whatever its own tick is (proc(5); USER_HZ).
-const TICKS_PER_S: f64 = 100.0;
+pub const TICKS_PER_S: f64 = 100.0;
 /// How long a server may take to stop when it is asked to.
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
 
@@ -39,6 +39,17 @@ impl Guarded {
         let own = Stat::read(self.child.id())?;
         let children: f64 = children(self.child.id()).iter().map(|(_, stat)| stat.cpu_s).sum();
         Ok(own.cpu_s + children)
+    }
+
+    /// Memory that it has resident, in bytes, children not counted.
+    pub fn resident_bytes(&self) -> anyhow::Result<u64> {
+        let id = self.child.id();
+        let text = fs::read_to_string(format!("/proc/{id}/statm"))
+            .with_context(|| format!("process {id} is gone"))?;
+        // proc(5): the second number, in pages.
+        let pages = text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok());
+        let pages = pages.with_context(|| format!("/proc/{id}/statm reads {text}"))?;
+        Ok(pages * rustix::param::page_size() as u64)
     }
 
     /// Waits until it has ended, `timeout` at most; says whether it has. What it took can be read
@@ -193,5 +204,12 @@ mod tests {
         assert!(!process.ends_within(Duration::ZERO).unwrap());
         drop(process);
         assert!(Stat::read(id).is_err(), "process {id} is still there");
+    }
+
+    #[test]
+    fn resident_memory_is_that_of_a_small_program() {
+        let process = Guarded::spawn(Command::new("sleep").arg("60")).unwrap();
+        let bytes = process.resident_bytes().unwrap();
+        assert!((1..100_000_000).contains(&bytes), "{bytes}");
     }
 }

@@ -5,6 +5,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
 
+use crate::contender::Wire;
+
 /// How to get the binary that races.
 const HOW_TO_BUILD: &str = "build it with `cargo build --release -p sockeye`, or name it with \
                             --sockeye PATH";
@@ -27,17 +29,51 @@ pub struct Programs {
 impl Programs {
     /// Finds them all, or says how to get those that are missing.
     pub fn find(sockeye: &Path) -> anyhow::Result<Self> {
-        // Servers are started in another folder, where a relative path would lead nowhere.
-        let sockeye = sockeye
-            .canonicalize()
-            .with_context(|| format!("there is no {}; {HOW_TO_BUILD}", sockeye.display()))?;
         Ok(Self {
-            sockeye,
+            sockeye: ours(sockeye)?,
             nginx: on_path("nginx", "nginx-light")?,
             wrk: on_path("wrk", "wrk")?,
             curl: on_path("curl", "curl")?,
         })
     }
+
+    /// Name and version of each.
+    pub fn versions(&self) -> anyhow::Result<Vec<(String, String)>> {
+        [
+            ("sockeye", &self.sockeye, "--version"),
+            ("nginx", &self.nginx, "-v"),
+            ("wrk", &self.wrk, "-v"),
+            ("curl", &self.curl, "--version"),
+        ]
+        .into_iter()
+        .map(|(name, program, flag)| Ok((name.to_owned(), version(program, flag)?)))
+        .collect()
+    }
+
+    /// Those of the tables of messages.
+    pub fn text(sockeye: &Path, wire: Wire) -> anyhow::Result<TextPrograms> {
+        let rival = match wire {
+            Wire::Tcp => on_path("redis-server", "redis-server")?,
+            Wire::Udp => on_path("memcached", "memcached")?,
+        };
+        Ok(TextPrograms { sockeye: ours(sockeye)?, rival })
+    }
+}
+
+/// The programs that a table of messages needs.
+#[derive(Debug)]
+pub struct TextPrograms {
+    /// Ours.
+    pub sockeye: PathBuf,
+    /// redis or memcached.
+    pub rival: PathBuf,
+}
+
+/// Servers are started in another folder, where a relative path would lead nowhere.
+pub fn ours(sockeye: &Path) -> anyhow::Result<PathBuf> {
+    sockeye
+        .canonicalize()
+        .with_context(|| format!("there is no {}; {HOW_TO_BUILD}", sockeye.display()))
 }
 
 /// `sockeye` in the folder that this program is in.
@@ -78,7 +114,7 @@ pub fn version(program: &Path, flag: &str) -> anyhow::Result<String> {
 
 /// The first word that looks like a version's number: `nginx version: nginx/1.22.1` has 1.22.1.
 fn number_in(line: &str) -> Option<&str> {
-    line.split([' ', '/', '-'])
+    line.split([' ', '/', '-', '='])
         .find(|word| word.contains('.') && word.starts_with(|c: char| c.is_ascii_digit()))
 }
 
@@ -93,6 +129,8 @@ mod tests {
             ("wrk debian/4.1.0-3+b2 [epoll] Copyright (C) 2012 Will Glozer", "4.1.0"),
             ("curl 7.88.1 (x86_64-pc-linux-gnu) libcurl/7.88.1", "7.88.1"),
             ("sockeye 0.1.0", "0.1.0"),
+            ("Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64", "7.0.15"),
+            ("memcached 1.6.18", "1.6.18"),
         ] {
             assert_eq!(number_in(line), Some(number), "{line}");
         }

@@ -9,8 +9,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-use crate::table::Row;
+use crate::table::{Latency, Row, Sample, median};
 
 const INTRODUCTION: &str = "\
 # Results
@@ -23,42 +25,66 @@ the figure to trust. All samples are in `results/`. Each section is written by
 `cargo run --release -p bench -- NAME`.
 ";
 
-/// The rows of one table, as they are kept.
-#[derive(Debug)]
-pub struct Kept {
-    folder: PathBuf,
-    name: &'static str,
-    rows: Vec<Row>,
+/// What a table is made of.
+pub trait Line: Serialize + DeserializeOwned {
+    /// By this a later run's line replaces an earlier one.
+    fn name(&self) -> String;
+
+    /// All lines for people, in Markdown.
+    fn section(lines: &[Self]) -> String;
 }
 
-impl Kept {
+impl Line for Row {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn section(rows: &[Self]) -> String {
+        section(rows)
+    }
+}
+
+/// The lines of one table, as they are kept.
+#[derive(Debug)]
+pub struct Kept<L> {
+    folder: PathBuf,
+    name: &'static str,
+    lines: Vec<L>,
+}
+
+impl<L: Line> Kept<L> {
     /// Reads what earlier runs kept.
     pub fn read(folder: &Path, name: &'static str) -> anyhow::Result<Self> {
-        let mut kept = Self { folder: folder.to_owned(), name, rows: Vec::new() };
+        let mut kept = Self { folder: folder.to_owned(), name, lines: Vec::new() };
         let file = kept.json();
         if file.exists() {
-            kept.rows = serde_json::from_slice(&fs::read(&file)?).with_context(|| {
+            kept.lines = serde_json::from_slice(&fs::read(&file)?).with_context(|| {
                 format!("{} was kept by another version; remove it", file.display())
             })?;
         }
         Ok(kept)
     }
 
-    /// Keeps a row, in the place of an earlier one of its name.
-    pub fn keep(&mut self, row: Row) -> anyhow::Result<()> {
-        match self.rows.iter_mut().find(|kept| kept.name == row.name) {
-            Some(kept) => *kept = row,
-            None => self.rows.push(row),
+    /// What is kept.
+    pub fn lines(&self) -> &[L] {
+        &self.lines
+    }
+
+    /// Keeps a line, in the place of an earlier one of its name.
+    pub fn keep(&mut self, line: L) -> anyhow::Result<()> {
+        match self.lines.iter_mut().find(|kept| kept.name() == line.name()) {
+            Some(kept) => *kept = line,
+            None => self.lines.push(line),
         }
         let file = self.json();
         let folder = file.parent().unwrap_or(&self.folder);
         fs::create_dir_all(folder)?;
-        let mut text = serde_json::to_string_pretty(&self.rows)?;
+        let mut text = serde_json::to_string_pretty(&self.lines)?;
         text.push('\n');
         fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
         let file = self.folder.join("RESULTS.md");
         let old = fs::read_to_string(&file).unwrap_or_else(|_| INTRODUCTION.into());
-        let new = with_section(&old, self.name, &section(&self.rows));
+        let new = with_section(&old, self.name, &L::section(&self.lines));
         fs::write(&file, new).with_context(|| format!("cannot write {}", file.display()))
     }
 
@@ -86,10 +112,15 @@ pub fn line(row: &Row) -> String {
 }
 
 fn section(rows: &[Row]) -> String {
+    let has_latency = rows.iter().any(|row| row.ours.iter().any(|s| s.latency.is_some()));
     let mut text = String::from(
-        "| what | Sockeye | rival | ratio | CPU, Sockeye | CPU, rival | CPU ratio | load generator's CPU | run |\n\
-         |---|---|---|---|---|---|---|---|---|\n",
+        "| what | Sockeye | rival | ratio | CPU, Sockeye | CPU, rival | CPU ratio | load generator's CPU |",
     );
+    if has_latency {
+        text.push_str(" p50 / p99, Sockeye | p50 / p99, rival |");
+    }
+    let columns = if has_latency { 11 } else { 9 };
+    let _ = writeln!(text, " run |\n|{}", "---|".repeat(columns));
     for row in rows {
         let [ours, rival] = row.quoted.figures.map(|figure| row.quantity.show(figure));
         let (name, rival_name, ratio) = (&row.name, &row.rival_name, row.quoted.ratio);
@@ -103,7 +134,62 @@ fn section(rows: &[Row]) -> String {
             }
             None => write!(text, " | | | |"),
         };
+        if has_latency {
+            let [ours, rival] = [&row.ours, &row.rival].map(|side| latencies(side));
+            let _ = write!(text, " {ours} | {rival} |");
+        }
         let _ = writeln!(text, " {} |", row.run);
+    }
+    if rows.iter().any(|row| !row.null.is_empty()) {
+        text.push_str(&generator(rows));
+    }
+    text
+}
+
+/// Medians of two quantiles.
+fn latencies(side: &[Sample]) -> String {
+    let all: Vec<Latency> = side.iter().filter_map(|sample| sample.latency).collect();
+    if all.is_empty() {
+        return String::new();
+    }
+    let p50 = median(all.iter().map(|latency| latency.p50_us));
+    let p99 = median(all.iter().map(|latency| latency.p99_us));
+    format!("{p50:.0} / {p99:.0} µs")
+}
+
+/// The load generator beside what it measures.
+fn generator(rows: &[Row]) -> String {
+    let mut text = String::from(
+        "\nThe load generator beside what it measures. The null server is the simplest loop that sends \
+         back what comes, on one thread: what the generator gets from it is the most that it could \
+         get from anybody.\n\n\
+         | what | against | rate | CPU, load generator | CPU, server | load generator's share of a core | datagrams lost | others' share of the machine |\n\
+         |---|---|---|---|---|---|---|---|\n",
+    );
+    for row in rows {
+        let sides = [("Sockeye", &row.ours), (&row.rival_name, &row.rival)];
+        for (name, side) in sides.into_iter().chain([("the null server", &row.null)]) {
+            let costs: Vec<_> = side.iter().filter_map(|sample| sample.cost).collect();
+            if costs.is_empty() {
+                continue;
+            }
+            let rate = row.quantity.show(median(side.iter().map(|sample| sample.figure)));
+            let generator = median(costs.iter().map(|cost| cost.generator_cpu_s / cost.work));
+            let server = median(costs.iter().map(|cost| cost.server_cpu_s / cost.work));
+            let share =
+                median(costs.iter().map(|cost| cost.generator_cpu_s / cost.generator_ran_s));
+            let [generator, server] = [generator, server].map(|cpu_s| row.quantity.show_cpu(cpu_s));
+            let others = side.iter().map(|sample| sample.others_share.unwrap_or_default());
+            let others = median(others);
+            let lost: u64 = side.iter().map(|sample| sample.resent).sum();
+            let _ = writeln!(
+                text,
+                "| {} | {name} | {rate} | {generator} | {server} | {:.0}% | {lost} | {:.0}% |",
+                row.name,
+                share * 100.0,
+                others * 100.0
+            );
+        }
     }
     text
 }

@@ -58,6 +58,39 @@ pub struct Sample {
     /// What the load cost, where there was one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cost: Option<Cost>,
+    /// How long answers took, where that was looked at.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub latency: Option<Latency>,
+    /// Datagrams that were lost and sent again.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub resent: u64,
+    /// The share of all cores that went to neither side nor the load generator.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub others_share: Option<f64>,
+}
+
+impl Sample {
+    /// A figure alone.
+    pub fn of(figure: f64) -> Self {
+        Self { figure, cost: None, latency: None, resent: 0, others_share: None }
+    }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
+/// From a request to its answer, as a client sees it; at most 1.6% too high.
+#[allow(clippy::struct_field_names, reason = "units stand last in names")]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Latency {
+    /// Half of the answers took no longer.
+    pub p50_us: f64,
+    /// 99 of 100 answers.
+    pub p99_us: f64,
+    /// 999 of 1,000 answers.
+    pub p999_us: f64,
 }
 
 /// What one turn of load cost.
@@ -86,6 +119,9 @@ pub struct Row {
     pub ours: Vec<Sample>,
     /// The rival's turns, each after ours of the same place.
     pub rival: Vec<Sample>,
+    /// Turns of the null server, where the load generator is ours.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub null: Vec<Sample>,
     /// What was quoted of the samples when they were taken.
     pub quoted: Quoted,
     /// When, on what, and by which versions.
@@ -175,7 +211,8 @@ fn middle(sorted: &[f64]) -> f64 {
     }
 }
 
-fn thousands(figure: f64) -> String {
+/// A whole number with a comma before each group of three digits.
+pub fn thousands(figure: f64) -> String {
     let digits = format!("{figure:.0}");
     let mut text = String::new();
     for (i, digit) in digits.chars().enumerate() {
@@ -192,7 +229,7 @@ mod tests {
     use super::*;
 
     fn samples(figures: &[f64]) -> Vec<Sample> {
-        figures.iter().map(|&figure| Sample { figure, cost: None }).collect()
+        figures.iter().map(|&figure| Sample::of(figure)).collect()
     }
 
     #[test]
@@ -218,7 +255,7 @@ mod tests {
         );
         let cost = |server_cpu_s| {
             let cost = Cost { work: 4.0, server_cpu_s, generator_cpu_s: 1.0, generator_ran_s: 2.0 };
-            [Sample { figure: 1.0, cost: Some(cost) }]
+            [Sample { cost: Some(cost), ..Sample::of(1.0) }]
         };
         let cost = Quoted::of(Quantity::RequestsPerS, &cost(2.0), &cost(3.0)).cost.unwrap();
         let ratio = Ratio { median: 1.5, min: 1.5, max: 1.5 };

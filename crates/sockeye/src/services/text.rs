@@ -179,8 +179,8 @@ pub struct Clerk<S> {
 
 #[derive(Debug)]
 struct Heard {
-    at: SystemTime,
-    begun: Instant,
+    /// When, for the log; where there is none, nobody looks at a clock.
+    when: Option<(SystemTime, Instant)>,
     message: Vec<u8>,
 }
 
@@ -198,8 +198,8 @@ impl<S: Served> Worker<Dialogue<S>> for Clerk<S> {
         match event {
             Event::Message { direction: Direction::In, spoken } => {
                 self.books.activity.begun();
-                let (at, begun) = (SystemTime::now(), Instant::now());
-                self.heard = Some(Heard { at, begun, message: spoken.into_text() });
+                let when = self.books.log.is_on().then(|| (SystemTime::now(), Instant::now()));
+                self.heard = Some(Heard { when, message: spoken.into_text() });
             }
             Event::Message { direction: Direction::Out, spoken } => self.answered(spoken.text()),
             Event::Foreign(protocol) => {
@@ -218,23 +218,24 @@ impl<S> Clerk<S> {
     fn answered(&mut self, answer: &[u8]) {
         let Some(heard) = self.heard.take() else { return };
         self.books.activity.ended();
-        let when = (heard.at, heard.begun.elapsed());
-        note(&self.books, self.peer, || when, status_of(answer), &heard.message, answer);
+        let when = heard.when.map(|(at, begun)| (at, begun.elapsed()));
+        note(&self.books, self.peer, when, status_of(answer), &heard.message, answer);
     }
 }
 
-/// Counts a request and writes its line; `when` it was is asked only for that.
+/// Counts a request and writes its line. `when` is when it came and how long it took; of what has
+/// none, that it was now and took no time worth telling.
 pub fn note(
     books: &Books,
     peer: SocketAddr,
-    when: impl FnOnce() -> (SystemTime, Duration),
+    when: Option<(SystemTime, Duration)>,
     status: u16,
     message: &[u8],
     answer: &[u8],
 ) {
     books.counters.answered(status, answer.len() as u64);
     if books.log.is_on() {
-        let (at, took) = when();
+        let (at, took) = when.unwrap_or_else(|| (SystemTime::now(), Duration::ZERO));
         books.log.record(Record {
             at,
             wire: books.wire,
@@ -247,11 +248,6 @@ pub fn note(
             note: Some(String::from_utf8_lossy(answer).into_owned()).filter(|n| !n.is_empty()),
         });
     }
-}
-
-/// When something was that took no time worth telling.
-pub fn at_once() -> (SystemTime, Duration) {
-    (SystemTime::now(), Duration::ZERO)
 }
 
 /// What a message means in words, as far as its service or the wire itself knows.
@@ -320,7 +316,7 @@ impl<S: Served> DatagramService for Replies<S> {
         });
         self.books.activity.touch_at(now);
         let (message, answer) = (LineEnd::split(datagram.bytes).0, LineEnd::split(&self.out).0);
-        note(&self.books, datagram.from, at_once, status_of(answer), message, answer);
+        note(&self.books, datagram.from, None, status_of(answer), message, answer);
         outbox.push(datagram.reply_to(), |room| room.extend_from_slice(&self.out));
     }
 
@@ -364,7 +360,7 @@ impl DatagramService for Echoes {
             200 => echo::meaning(Direction::Out),
             _ => "refuses: as many as may be are here".into(),
         });
-        note(&self.books, from, at_once, status, bytes, &self.out);
+        note(&self.books, from, None, status, bytes, &self.out);
         outbox.push(datagram.reply_to(), |room| room.extend_from_slice(&self.out));
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jiff::Zoned;
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use sockeye_engine::listen::Door;
 use sockeye_proto::address::Scheme;
@@ -70,7 +70,7 @@ impl Speaker for ZoneClock {
 
 impl Served for ZoneClock {
     fn answer(&self, WhatTime: WhatTime) -> CivilTime {
-        let now = Zoned::now().with_time_zone(self.zone.clone());
+        let now = self.zone.to_datetime(Timestamp::now());
         CivilTime {
             year: now.year(),
             month: now.month().unsigned_abs(),

@@ -13,7 +13,7 @@ use sockeye_proto::echo::{self, Echo, Echoed, FixedReply};
 use sockeye_proto::machine::Fault;
 use sockeye_proto::text::Direction;
 
-use super::text::{Echoes, Listeners, Options, Replies, Served, Talks, at_once, note};
+use super::text::{Echoes, Listeners, Options, Replies, Served, Talks, note};
 use super::{DefaultPort, Hub, Service, Text, Wire};
 use crate::cli;
 use crate::exit::Failure;
@@ -82,7 +82,7 @@ impl Worker<Echo> for RawClerk {
         self.books.activity.touch();
         self.books.passed(Direction::In, self.peer, &bytes, || echo::meaning(Direction::In));
         self.books.passed(Direction::Out, self.peer, &bytes, || echo::meaning(Direction::Out));
-        note(&self.books, self.peer, at_once, 200, &bytes, &bytes);
+        note(&self.books, self.peer, None, 200, &bytes, &bytes);
     }
 
     fn finish(self, _fault: Fault) {}

@@ -1,4 +1,4 @@
-//! The load: wrk for many small requests, curl for one large file.
+//! Load over HTTP, by others' generators: wrk for many small requests, curl for one large file.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
