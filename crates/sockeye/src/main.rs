@@ -31,8 +31,8 @@ fn run(cli: cli::Cli) -> Result<(), exit::Failure> {
         cli::Verb::Up(up) => hub::up(up),
         cli::Verb::Serve(serve) => match serve.service {
             cli::ServeVerb::Files(files) => services::files::serve::alone(files),
-            cli::ServeVerb::Echo(echo) => services::echo::serve(echo),
-            cli::ServeVerb::Clock(clock) => services::clock::serve(clock),
+            cli::ServeVerb::Echo(echo) => services::echo::serve::serve(echo),
+            cli::ServeVerb::Clock(clock) => services::clock::serve::serve(clock),
         },
         cli::Verb::Get(get) => services::files::call::get(get),
         cli::Verb::Echo(echo) => services::echo::call::echo(echo),

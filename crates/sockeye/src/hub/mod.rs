@@ -17,7 +17,7 @@ use crate::hub::site::Beside;
 use crate::services::by_hand::shell_word;
 use crate::services::files::serve::share::Share;
 use crate::services::files::serve::{self, Conversations, Listener};
-use crate::services::text::Listeners;
+use crate::services::text::listeners::Listeners;
 use crate::services::{Hub, Service, Text, Wire, of_the_hub};
 use crate::serving::{self, Server, announce};
 

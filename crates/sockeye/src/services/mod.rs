@@ -8,8 +8,8 @@ use std::num::NonZeroU16;
 use sockeye_engine::listen::Door;
 use sockeye_proto::address::Scheme;
 
-use self::text::Listeners;
 use self::text::call::Meaning;
+use self::text::listeners::Listeners;
 use crate::exit::Failure;
 use crate::serving::Server;
 

@@ -1,29 +1,24 @@
 //! **clock**: the date or the time for who asks (`SEND_DATE`, `SEND_TIME`), over TCP and UDP.
+//!
+//! [`serve`](mod@serve) is the server's side, [`call`] the client's.
 
-use std::sync::Arc;
-
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use sockeye_engine::listen::Door;
 use sockeye_proto::address::Scheme;
-use sockeye_proto::clock::{CivilTime, Clock, WhatTime};
-use sockeye_proto::datagram::responder::Responder;
-use sockeye_proto::text::{Direction, Reply, Speaker};
+use sockeye_proto::clock::Clock;
 
-use super::text::{Listeners, Options, Replies, Served, Talks, meaning};
+use super::text::listeners::Options;
+use super::text::meaning;
 use super::{DefaultPort, Hub, Service, Text, Wire};
-use crate::cli;
-use crate::exit::Failure;
-use crate::serving::{self, Server};
 
 pub mod call;
+pub mod serve;
 
 /// The row in the registry.
 pub const SERVICE: Service = Service {
     name: "clock",
     hub: Hub::Text(Text {
         start: |server, listeners, door| {
-            start(server, listeners, door, Options::default(), TimeZone::system())
+            serve::start(server, listeners, door, Options::default(), TimeZone::system())
         },
         meaning: meaning::<Clock>,
         may_repeat: false,
@@ -43,77 +38,3 @@ pub const SERVICE: Service = Service {
         },
     ],
 };
-
-/// The clock in a zone.
-#[derive(Clone, Debug)]
-struct ZoneClock {
-    clock: Clock,
-    zone: TimeZone,
-}
-
-impl Speaker for ZoneClock {
-    type Question = WhatTime;
-    type Answer = CivilTime;
-
-    fn hear(&mut self, message: &str) -> Reply<WhatTime> {
-        self.clock.hear(message)
-    }
-
-    fn learn(&mut self, now: CivilTime) -> Reply<WhatTime> {
-        self.clock.learn(now)
-    }
-
-    fn meaning(message: &str, direction: Direction) -> String {
-        Clock::meaning(message, direction)
-    }
-}
-
-impl Served for ZoneClock {
-    fn answer(&self, WhatTime: WhatTime) -> CivilTime {
-        let now = self.zone.to_datetime(Timestamp::now());
-        CivilTime {
-            year: now.year(),
-            month: now.month().unsigned_abs(),
-            day: now.day().unsigned_abs(),
-            hour: now.hour().unsigned_abs(),
-            minute: now.minute().unsigned_abs(),
-            second: now.second().unsigned_abs(),
-        }
-    }
-}
-
-/// `sockeye serve clock`.
-pub fn serve(arguments: cli::ServeClock) -> Result<(), Failure> {
-    let text = arguments.text;
-    let port = SERVICE.default_port(Scheme::Tcp);
-    let listeners = Listeners::bind(&text.on, port, &text.server.ip)?;
-    let framer = text.framing.framer(listeners.unframed())?;
-    let server = Server::new(text.server)?;
-    let driver = text.driver.into();
-    let options = Options { driver, framer, plain: text.plain };
-    let zone = if arguments.utc { TimeZone::UTC } else { TimeZone::system() };
-    serving::run(&server, driver, || async {
-        listeners.announce()?;
-        start(&server, listeners, server.door(), options, zone)
-    })
-}
-
-fn start(
-    server: &Server,
-    listeners: Listeners,
-    door: Door,
-    Options { driver, framer, plain }: Options,
-    zone: TimeZone,
-) -> Result<(), Failure> {
-    let prototype = ZoneClock { clock: Clock::default(), zone };
-    let books = server.books(&door, "clock tcp");
-    let datagram_books = server.books(&door, "clock udp");
-    let talks = Talks { prototype: prototype.clone(), framer, books };
-    let replies = |guard| Replies {
-        responder: Responder::new(prototype.clone(), guard),
-        served: prototype.clone(),
-        books: Arc::clone(&datagram_books),
-        out: Vec::new(),
-    };
-    listeners.serve(server, driver, (talks, door), &plain, replies)
-}

@@ -1,31 +1,23 @@
 //! **echo**: the same bytes back, or a fixed reply, over TCP and UDP.
+//!
+//! [`serve`](mod@serve) is the server's side, [`call`] the client's.
 
-use std::convert::Infallible;
-use std::net::SocketAddr;
-use std::sync::Arc;
-
-use sockeye_engine::drive::{StreamService, Work, Worker};
-use sockeye_engine::http::exchange::Books;
-use sockeye_engine::listen::Door;
 use sockeye_proto::address::Scheme;
-use sockeye_proto::datagram::responder::{EchoResponder, Responder};
-use sockeye_proto::echo::{self, Echo, Echoed, FixedReply};
-use sockeye_proto::machine::Fault;
-use sockeye_proto::text::Direction;
+use sockeye_proto::echo;
 
-use super::text::{Echoes, Listeners, Options, Replies, Served, Talks, note};
+use super::text::listeners::Options;
 use super::{DefaultPort, Hub, Service, Text, Wire};
-use crate::cli;
-use crate::exit::Failure;
-use crate::serving::{self, Server};
 
 pub mod call;
+pub mod serve;
 
 /// The row in the registry.
 pub const SERVICE: Service = Service {
     name: "echo",
     hub: Hub::Text(Text {
-        start: |server, listeners, door| start(server, listeners, door, Options::default(), None),
+        start: |server, listeners, door| {
+            serve::start(server, listeners, door, Options::default(), None)
+        },
         meaning: |_, direction| echo::meaning(direction),
         may_repeat: true,
     }),
@@ -44,90 +36,3 @@ pub const SERVICE: Service = Service {
         },
     ],
 };
-
-impl Served for FixedReply {
-    fn answer(&self, never: Infallible) -> Infallible {
-        never
-    }
-}
-
-/// Unframed echo over TCP.
-#[derive(Debug)]
-struct Raw {
-    books: Arc<Books>,
-}
-
-impl StreamService for Raw {
-    type Machine = Echo;
-    type Worker = RawClerk;
-
-    fn open(&self, peer: SocketAddr) -> (Echo, RawClerk) {
-        (Echo::default(), RawClerk { books: Arc::clone(&self.books), peer })
-    }
-}
-
-/// Writes a line for each read that was echoed.
-#[derive(Debug)]
-struct RawClerk {
-    books: Arc<Books>,
-    peer: SocketAddr,
-}
-
-impl Worker<Echo> for RawClerk {
-    fn perform(&mut self, never: Infallible) -> Work<Infallible> {
-        match never {}
-    }
-
-    fn happened(&mut self, Echoed(bytes): Echoed) {
-        self.books.activity.touch();
-        self.books.passed(Direction::In, self.peer, &bytes, || echo::meaning(Direction::In));
-        self.books.passed(Direction::Out, self.peer, &bytes, || echo::meaning(Direction::Out));
-        note(&self.books, self.peer, None, 200, &bytes, &bytes);
-    }
-
-    fn finish(self, _fault: Fault) {}
-}
-
-/// `sockeye serve echo`.
-pub fn serve(arguments: cli::ServeEcho) -> Result<(), Failure> {
-    let text = arguments.text;
-    let listeners = Listeners::bind(&text.on, SERVICE.default_port(Scheme::Tcp), &text.server.ip)?;
-    let plain = "without --reply every byte comes back as it is";
-    let unframed = arguments.reply.is_none().then_some(plain).or(listeners.unframed());
-    let framer = text.framing.framer(unframed)?;
-    let server = Server::new(text.server)?;
-    let driver = text.driver.into();
-    let options = Options { driver, framer, plain: text.plain };
-    serving::run(&server, driver, || async {
-        listeners.announce()?;
-        start(&server, listeners, server.door(), options, arguments.reply)
-    })
-}
-
-fn start(
-    server: &Server,
-    listeners: Listeners,
-    door: Door,
-    Options { driver, framer, plain }: Options,
-    reply: Option<String>,
-) -> Result<(), Failure> {
-    let (books, datagram_books) =
-        (server.books(&door, "echo tcp"), server.books(&door, "echo udp"));
-    let Some(reply) = reply else {
-        let echoes = |guard| Echoes {
-            responder: EchoResponder::new(guard),
-            books: Arc::clone(&datagram_books),
-            out: Vec::new(),
-        };
-        return listeners.serve(server, driver, (Raw { books }, door), &plain, echoes);
-    };
-    let prototype = FixedReply(reply);
-    let talks = Talks { prototype: prototype.clone(), framer, books };
-    let replies = |guard| Replies {
-        responder: Responder::new(prototype.clone(), guard),
-        served: prototype.clone(),
-        books: Arc::clone(&datagram_books),
-        out: Vec::new(),
-    };
-    listeners.serve(server, driver, (talks, door), &plain, replies)
-}

@@ -1,37 +1,26 @@
-//! Serving a text service: a [`Speaker`] over TCP and UDP, on any driver.
-//!
-//! A service gives its speaker and how its questions are answered; here are the rest: the log's
-//! line for each request, the counters, and the datagram's rules.
+//! A [`Speaker`] on bound sockets: answers, the log's line for each request, the counters, and what
+//! is shown to who watches.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use sockeye_engine::datagram::serve::{DatagramPort, DatagramService};
-use sockeye_engine::datagram::socket::{Datagram, DatagramSocket, Outbox};
-use sockeye_engine::drive::{Bounds, Driver, StreamService, Work, Worker};
+use sockeye_engine::datagram::serve::DatagramService;
+use sockeye_engine::datagram::socket::{Datagram, Outbox};
+use sockeye_engine::drive::{StreamService, Work, Worker};
 use sockeye_engine::http::exchange::Books;
-use sockeye_engine::listen::{Bound, Door, bind_tcp, bind_udp};
 use sockeye_engine::request_log::Record;
-use sockeye_proto::address::{Address, Scheme};
 use sockeye_proto::datagram::LineEnd;
-use sockeye_proto::datagram::cookie::CookieKey;
-use sockeye_proto::datagram::guard::{DropReason, Guard, GuardRules};
-use sockeye_proto::datagram::network::Network;
+use sockeye_proto::datagram::guard::DropReason;
 use sockeye_proto::datagram::responder::{EchoResponder, Outcome, Responder};
 use sockeye_proto::echo;
 use sockeye_proto::machine::{Fault, Tick};
 use sockeye_proto::text::client::is_refusal;
 use sockeye_proto::text::dialogue::{Dialogue, Event};
 use sockeye_proto::text::framing::Framer;
-use sockeye_proto::text::{Direction, NOT_UTF8, Speaker};
+use sockeye_proto::text::{Direction, Speaker};
 
-use super::{SERVICES, driver};
-use crate::cli;
-use crate::exit::Failure;
-use crate::serving::{Server, announce};
-
-pub mod call;
+use super::meaning;
 
 /// A speaker that can be served, and how what it asks is answered: at once, without blocking.
 pub trait Served:
@@ -39,111 +28,6 @@ pub trait Served:
 {
     /// Answers a question.
     fn answer(&self, question: Self::Question) -> Self::Answer;
-}
-
-/// How a text service is served.
-#[derive(Debug, Default)]
-pub struct Options {
-    /// What runs its conversations.
-    pub driver: Driver,
-    /// What tells messages apart over TCP.
-    pub framer: Framer,
-    /// Networks whose datagrams are trusted as they stand.
-    pub plain: Vec<Network>,
-}
-
-/// Sockets that are bound and not yet served.
-#[derive(Debug, Default)]
-pub struct Listeners {
-    /// For TCP.
-    pub streams: Vec<Bound>,
-    /// For UDP.
-    pub datagrams: Vec<DatagramSocket>,
-    /// The ports of the services beside it that take datagrams.
-    pub ports_beside: Vec<u16>,
-}
-
-impl Listeners {
-    /// Binds all addresses; one without a port takes the service's default. Without any, tcp and
-    /// udp at that port on this machine.
-    pub fn bind(on: &[Address], default_port: u16, ip: &cli::Ip) -> Result<Self, Failure> {
-        let mut listeners = Self::default();
-        let loopback =
-            |scheme| Address { scheme, host: "127.0.0.1".into(), port: None, path: String::new() };
-        let default = [loopback(Scheme::Tcp), loopback(Scheme::Udp)];
-        for address in if on.is_empty() { &default } else { on } {
-            let port = address.port.unwrap_or(default_port);
-            let failed =
-                |e| Failure::Network(format!("{e}; take another with --on, port 0 is any"));
-            match address.scheme {
-                Scheme::Udp => {
-                    let bound = bind_udp(&address.host, port, ip.version()).map_err(failed)?;
-                    listeners.datagrams.extend(bound);
-                }
-                Scheme::Tcp | Scheme::Http => {
-                    let bound = bind_tcp(&address.host, port, ip.version()).map_err(failed)?;
-                    listeners.streams.extend(bound);
-                }
-            }
-        }
-        Ok(listeners)
-    }
-
-    /// Why no message comes over tcp, if none does.
-    pub fn unframed(&self) -> Option<&'static str> {
-        self.streams.is_empty().then_some("a datagram is a message, and there is no tcp listener")
-    }
-
-    /// Tells scripts where each of them is.
-    pub fn announce(&self) -> Result<(), Failure> {
-        for bound in &self.streams {
-            announce(Scheme::Tcp, bound.address)?;
-        }
-        for socket in &self.datagrams {
-            announce(Scheme::Udp, socket.local())?;
-        }
-        Ok(())
-    }
-
-    /// The rules for datagrams to one of these sockets, with a cookie key of its own.
-    fn guard(&self, server: &Server, plain: &[Network]) -> Result<Guard, Failure> {
-        let mut key = [0; 32];
-        rustix::rand::getrandom(&mut key, rustix::rand::GetRandomFlags::empty())
-            .map_err(|e| Failure::Ours(format!("the system gives no random bytes: {e}")))?;
-        let bound = self.datagrams.iter().map(|socket| socket.local().port());
-        let usual = SERVICES.iter().map(|service| service.default_port(Scheme::Udp));
-        let rules = GuardRules {
-            own_ports: bound.chain(usual).chain(self.ports_beside.iter().copied()).collect(),
-            trusted: plain.to_vec(),
-            clients: server.client_limits(),
-            idle: server.idle(),
-            ..GuardRules::default()
-        };
-        Ok(Guard::new(rules, CookieKey::new(key)))
-    }
-
-    /// Serves on all of them.
-    pub fn serve<S, D>(
-        self,
-        server: &Server,
-        driver: Driver,
-        service: (S, Door),
-        plain: &[Network],
-        datagram: impl Fn(Guard) -> D,
-    ) -> Result<(), Failure>
-    where
-        S: StreamService,
-        D: DatagramService,
-    {
-        let (service, door) = service;
-        let bounds = Bounds { idle: server.idle(), door };
-        let guards: Vec<Guard> =
-            self.datagrams.iter().map(|_| self.guard(server, plain)).collect::<Result<_, _>>()?;
-        let sockets = self.datagrams.into_iter().zip(guards);
-        let ports =
-            sockets.map(|(socket, guard)| DatagramPort::new(socket, datagram(guard))).collect();
-        driver::serve(driver, service, bounds, self.streams, ports)
-    }
 }
 
 /// A speaker over streams.
@@ -247,26 +131,6 @@ pub fn note(
             took,
             note: Some(String::from_utf8_lossy(answer).into_owned()).filter(|n| !n.is_empty()),
         });
-    }
-}
-
-/// What a message means in words, as far as its service or the wire itself knows.
-pub fn meaning<S: Speaker>(message: &[u8], direction: Direction) -> String {
-    match std::str::from_utf8(message) {
-        Err(_) => "is not UTF-8".into(),
-        Ok(NOT_UTF8) if direction == Direction::Out => "says that the message is no text".into(),
-        Ok(text) if direction == Direction::Out && text.starts_with("COOKIE ") => {
-            "asks for proof of the address: the request again, with this cookie at its end".into()
-        }
-        Ok(text) if direction == Direction::Out && is_refusal(text) => {
-            format!("refuses: {}", S::meaning(text, direction))
-        }
-        Ok(text) => match text.rsplit_once(" cookie=") {
-            Some((text, _)) if direction == Direction::In => {
-                format!("{}, with the cookie that proves the address", S::meaning(text, direction))
-            }
-            _ => S::meaning(text, direction),
-        },
     }
 }
 
