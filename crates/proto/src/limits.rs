@@ -29,6 +29,13 @@ pub const CLIENT_LINE_PAUSE: Duration = Duration::from_millis(250);
 /// Bytes of messages that wait in a client to be said.
 pub const CLIENT_QUEUE_MAX_BYTES: usize = 1024 * 1024;
 
+/// A member of a room or a pair is cut off when more than this waits for it.
+pub const MAILBOX_MAX_BYTES: usize = 1024 * 1024;
+/// What members say waits for the owner of their room up to so many messages, or
+pub const OWNER_QUEUE_MAX_MESSAGES: usize = 1_024;
+/// up to so many bytes; then they are not read from until it has taken them.
+pub const OWNER_QUEUE_MAX_BYTES: usize = 1024 * 1024;
+
 /// What the IP and UDP headers of a datagram count for, on either side of the 3 times rule.
 pub const DATAGRAM_HEADERS_BYTES: usize = 28;
 /// An unproven address is sent at most this many times what came from it, headers counted.
@@ -142,6 +149,8 @@ const _: () = {
     assert!(PAUSE.as_millis() < CLIENT_GAP.as_millis(), "a gap is a pause");
     assert!(PAUSE.as_millis() < CLIENT_LINE_PAUSE.as_millis(), "a line is waited for longer");
     assert!(MESSAGE_MAX_BYTES <= CLIENT_QUEUE_MAX_BYTES, "any message can wait");
+    assert!(8 * MESSAGE_MAX_BYTES <= MAILBOX_MAX_BYTES, "no message alone is an overflow");
+    assert!(MESSAGE_MAX_BYTES <= OWNER_QUEUE_MAX_BYTES, "any message finds room");
     assert!(SMALL_BODY_MAX_BYTES <= CHUNK_BYTES as u64, "a small body is one read");
     assert!(CHUNK_LEAST_BYTES < CHUNK_SCARCE_BYTES && CHUNK_SCARCE_BYTES < CHUNK_BYTES);
     assert!(CHUNKS_KEPT * CHUNK_BYTES <= CHUNKS_PLENTY_BYTES, "what is kept is no scarcity");

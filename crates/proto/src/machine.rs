@@ -138,9 +138,10 @@ pub enum SharedInput<T> {
     Joined(Member),
     /// A member says this.
     From(Member, T),
-    /// More waits for a member than its mailbox may hold. It is to be cut.
+    /// More waits for a member than its mailbox may hold. It is to be cut. It comes once for a
+    /// member, before anything else happens, and the member is told nothing more.
     Overflow(Member),
-    /// A conversation ended, whichever way.
+    /// A conversation ended, whichever way. Nothing from the member comes after it.
     Left(Member),
     /// Time has passed; a deadline may have come.
     Time,
@@ -151,7 +152,8 @@ pub enum SharedInput<T> {
 pub enum SharedOutput<T, E> {
     /// Put this into a member's mailbox. It is made once and shared by all who get it.
     To(Member, Arc<T>),
-    /// End a member's conversation.
+    /// End a member's conversation at once. What it was told and has not got yet is lost: who is to
+    /// hear last words is told them, and closes by itself.
     Cut(Member),
     /// This happened.
     Happened(E),

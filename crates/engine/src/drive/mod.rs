@@ -3,8 +3,12 @@
 //! [`tasks`] runs each conversation as a tokio task, [`threads`] as one OS thread that waits in
 //! poll(2), [`single`] runs them all on one thread with an event loop. A machine does not know
 //! which; what a driver must do for it stands in `sockeye_proto::machine`.
+//!
+//! What they serve is a [`StreamService`], whose conversations stand alone, or the [`Hall`] of a
+//! [`SharedService`], whose conversations share a machine.
 
 use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -16,6 +20,13 @@ use crate::clock;
 use crate::disk::folder::FileHandle;
 use crate::listen::Door;
 
+pub use self::link::{Drivable, Serve};
+pub use self::shared::{Hall, HallLimits, SharedService};
+
+mod bell;
+mod conversation;
+mod link;
+mod shared;
 pub mod single;
 pub mod tasks;
 pub mod threads;
@@ -36,31 +47,11 @@ pub enum Driver {
 }
 
 /// A machine that belongs to no shared one.
-pub trait Alone:
-    Machine<
-        Tell = Infallible,
-        Told = Infallible,
-        Question: Send,
-        Answer: Send + 'static,
-        Event: Send,
-    > + Send
-    + 'static
-{
-}
+pub trait Alone: Drivable + Machine<Tell = Infallible, Told = Infallible> {}
 
-impl<M> Alone for M where
-    M: Machine<
-            Tell = Infallible,
-            Told = Infallible,
-            Question: Send,
-            Answer: Send + 'static,
-            Event: Send,
-        > + Send
-        + 'static
-{
-}
+impl<M> Alone for M where M: Drivable + Machine<Tell = Infallible, Told = Infallible> {}
 
-/// A service over streams: it opens a conversation for each caller.
+/// A service over streams whose conversations stand alone: it opens one for each caller.
 pub trait StreamService: Send + Sync + 'static {
     /// The protocol.
     type Machine: Alone;
@@ -165,11 +156,49 @@ impl Bounds {
     }
 }
 
-/// Adds what a machine transmits to what it transmitted just before.
-fn gather(out: &mut Vec<u8>, bytes: Vec<u8>) {
-    if out.is_empty() {
-        *out = bytes;
-    } else {
-        out.extend_from_slice(&bytes);
+/// How a conversation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// All is said, by this one's fault.
+    Over(Fault),
+    /// The peer is gone, or silent for too long.
+    Lost,
+    /// The owner of what it shares had it cut.
+    Cut,
+}
+
+impl End {
+    /// Who is to blame.
+    fn fault(self) -> Fault {
+        match self {
+            Self::Over(fault) => fault,
+            Self::Lost | Self::Cut => Fault::Network,
+        }
+    }
+
+    /// Whether the connection is reset. Without lengths on the wire, that is the only way to say
+    /// "this is not all"; and the kernel keeps nothing for a peer who does not read.
+    fn is_abort(self) -> bool {
+        matches!(self, Self::Over(Fault::Ours) | Self::Cut)
+    }
+}
+
+/// Why bytes could not be written.
+#[derive(Debug, thiserror::Error)]
+enum Unwritten {
+    /// The peer is gone, or took nothing for too long.
+    #[error(transparent)]
+    Failed(#[from] io::Error),
+    /// The conversation was cut meanwhile.
+    #[error("it did not read")]
+    Cut,
+}
+
+impl From<Unwritten> for End {
+    fn from(unwritten: Unwritten) -> Self {
+        match unwritten {
+            Unwritten::Failed(_) => Self::Lost,
+            Unwritten::Cut => Self::Cut,
+        }
     }
 }

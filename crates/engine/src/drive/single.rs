@@ -2,14 +2,17 @@
 //! what may block.
 //!
 //! The classic server without threads. [`slot`] is one conversation: its machine, what waits to be
-//! written, its deadline. A peer that does not take its answers is not read from.
+//! written, its deadline. A peer that does not take its answers is not read from. The owner of what
+//! conversations share has its turn after those that were ready, and those that it called have
+//! theirs after it.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Wake, Waker};
 
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
@@ -17,7 +20,9 @@ use rustix::io::Errno;
 use sockeye_proto::machine::Tick;
 
 use self::slot::{Done, Job, Slot, Stand};
-use super::{Bounds, StreamService};
+use super::Bounds;
+use super::conversation::Conversation;
+use super::link::{Link as _, Own, Serve};
 use crate::clock;
 use crate::datagram::serve::AnyPort;
 use crate::gate::Full;
@@ -35,8 +40,9 @@ const STORE: u64 = 1;
 /// Listeners, then datagram ports, then conversations: a key is never used twice.
 const FIRST_LISTENER: u64 = 2;
 
-/// Serves on all bound sockets until the stop is asked for and the last conversation is over.
-pub fn serve<S: StreamService>(
+/// Serves on all bound sockets until the stop is asked for and the last conversation is over. What
+/// conversations share is owned by this loop, so that all its sockets have to be here.
+pub fn serve<S: Serve>(
     bound: Vec<Bound>,
     ports: Vec<Box<dyn AnyPort>>,
     service: Arc<S>,
@@ -49,7 +55,7 @@ pub fn serve<S: StreamService>(
     outcome
 }
 
-struct EventLoop<S: StreamService> {
+struct EventLoop<S: Serve> {
     poll: OwnedFd,
     listeners: Vec<Bound>,
     ports: Vec<Box<dyn AnyPort>>,
@@ -61,17 +67,52 @@ struct EventLoop<S: StreamService> {
     timers: BTreeSet<(Tick, u64)>,
     next_key: u64,
     store: Store<S>,
+    owner: Option<S::Owner>,
+    called: Arc<Called>,
     is_stopping: bool,
 }
 
+/// The conversations that were called by the owner of what they share, or by each other.
+#[derive(Default)]
+struct Called {
+    keys: Mutex<Vec<u64>>,
+}
+
+impl Called {
+    fn take(&self) -> Vec<u64> {
+        std::mem::take(&mut *self.lock())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<u64>> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Calls one conversation. Whoever calls is on the loop's own thread, so that the loop need not be
+/// woken.
+struct Caller {
+    key: u64,
+    called: Arc<Called>,
+}
+
+impl Wake for Caller {
+    fn wake(self: Arc<Self>) {
+        self.called.lock().push(self.key);
+    }
+}
+
 /// The thread for what may block.
-struct Store<S: StreamService> {
+struct Store<S: Serve> {
     jobs: Sender<(u64, Job<S>)>,
     done: Receiver<(u64, Done<S>)>,
     bell: Arc<OwnedFd>,
 }
 
-impl<S: StreamService> Store<S> {
+impl<S: Serve> Store<S> {
     fn start() -> io::Result<Self> {
         let (jobs, todo) = channel::<(u64, Job<S>)>();
         let (finished, done) = channel();
@@ -90,7 +131,7 @@ impl<S: StreamService> Store<S> {
     }
 }
 
-impl<S: StreamService> EventLoop<S> {
+impl<S: Serve> EventLoop<S> {
     fn new(
         bound: Vec<Bound>,
         ports: Vec<Box<dyn AnyPort>>,
@@ -109,6 +150,11 @@ impl<S: StreamService> EventLoop<S> {
             watch(&poll, port.socket(), key, EventFlags::IN)?;
         }
         let next_key = first_port + ports.len() as u64;
+        let owner = service.owner();
+        if S::Link::IS_SHARED && owner.is_none() {
+            let text = "one event loop has to serve all sockets of what is shared";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
         Ok(Self {
             poll,
             listeners: bound,
@@ -120,22 +166,56 @@ impl<S: StreamService> EventLoop<S> {
             timers: BTreeSet::new(),
             next_key,
             store,
+            owner,
+            called: Arc::default(),
             is_stopping: false,
         })
     }
 
     fn run(&mut self) -> io::Result<()> {
         let mut events = Vec::with_capacity(EVENTS_MAX);
-        while !(self.is_stopping && self.slots.is_empty()) {
-            let wake = self.timers.first().map(|(tick, _)| *tick);
-            let wake = wake.into_iter().chain(self.backing_off).min();
+        while !self.is_over() {
+            let wake = self.wake();
             wait(&self.poll, &mut events, wake)?;
             for event in events.drain(..) {
                 self.ready(event.data.u64(), event.flags);
             }
             self.timers_due();
+            self.owner_turn();
         }
         Ok(())
+    }
+
+    fn is_over(&mut self) -> bool {
+        self.is_stopping && self.slots.is_empty() && self.owner.as_mut().is_none_or(Own::is_over)
+    }
+
+    /// When there is something to do that no descriptor tells.
+    fn wake(&mut self) -> Option<Tick> {
+        let mut owner_deadline = None;
+        if let Some(owner) = &mut self.owner {
+            if owner.poll_work(Waker::noop()).is_ready() || !self.called.is_empty() {
+                return Some(Tick::START);
+            }
+            owner_deadline = owner.deadline();
+        }
+        let timer = self.timers.first().map(|(tick, _)| *tick);
+        [timer, self.backing_off, owner_deadline].into_iter().flatten().min()
+    }
+
+    /// Lets the owner take in what waits for it, and then whom it called.
+    fn owner_turn(&mut self) {
+        let Some(owner) = &mut self.owner else { return };
+        if owner.poll_work(Waker::noop()).is_ready() {
+            owner.turn();
+        }
+        owner.time();
+        for key in self.called.take() {
+            // Who is called may be over meanwhile.
+            if let Some(slot) = self.slots.remove(&key) {
+                self.settle(key, slot);
+            }
+        }
     }
 
     fn ready(&mut self, key: u64, flags: EventFlags) {
@@ -192,23 +272,24 @@ impl<S: StreamService> EventLoop<S> {
             return;
         }
         let door = &self.bounds.door;
-        let slot = match door.gate.enter(peer.ip()) {
-            Ok(place) => {
-                door.counters.connections.add(1);
-                listen::prepare(&stream);
-                let (machine, worker) = self.service.open(peer);
-                Slot::new(stream, machine, worker, place)
-            }
+        let place = match door.gate.enter(peer.ip()) {
+            Ok(place) => place,
             Err(full) => {
                 door.counters.refused.add(1);
                 return refuse(stream, &full);
             }
         };
+        door.counters.connections.add(1);
+        listen::prepare(&stream);
         let key = self.next_key;
         self.next_key += 1;
-        if watch(&self.poll, slot.stream().as_fd(), key, EventFlags::empty()).is_ok() {
-            self.settle(key, slot);
-        }
+        let talk = Conversation::begin(&*self.service, peer);
+        let waker = if S::Link::IS_SHARED {
+            Waker::from(Arc::new(Caller { key, called: Arc::clone(&self.called) }))
+        } else {
+            Waker::noop().clone()
+        };
+        self.settle(key, Slot::new(stream, talk, place, waker));
     }
 
     /// Lets a conversation go on as far as it can, and remembers what it waits for.
@@ -223,10 +304,8 @@ impl<S: StreamService> EventLoop<S> {
                     // The store thread ends only with this loop.
                     let _ = self.store.jobs.send((key, job));
                 }
-                if slot.interest != interest {
-                    slot.interest = interest;
-                    let data = EventData::new_u64(key);
-                    let _ = epoll::modify(&self.poll, slot.stream(), data, interest);
+                if self.mind(key, &mut slot, interest).is_err() {
+                    return slot.finish();
                 }
                 if let Some(until) = until {
                     self.timers.insert((until, key));
@@ -235,6 +314,21 @@ impl<S: StreamService> EventLoop<S> {
                 self.slots.insert(key, slot);
             }
         }
+    }
+
+    /// Watches a conversation's socket for this and no more. epoll tells of a hang-up whatever it
+    /// was asked for, so who wants nothing is not watched.
+    fn mind(&self, key: u64, slot: &mut Slot<S>, interest: EventFlags) -> io::Result<()> {
+        let before = std::mem::replace(&mut slot.interest, interest);
+        match (before.is_empty(), interest.is_empty()) {
+            _ if before == interest => {}
+            (true, _) => watch(&self.poll, slot.stream().as_fd(), key, interest)?,
+            (false, true) => epoll::delete(&self.poll, slot.stream())?,
+            (false, false) => {
+                epoll::modify(&self.poll, slot.stream(), EventData::new_u64(key), interest)?;
+            }
+        }
+        Ok(())
     }
 
     fn timers_due(&mut self) {

@@ -1,34 +1,38 @@
-//! Each conversation as a tokio task.
+//! Each conversation as a tokio task, and the owner of what they share as another.
 
+use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Buf as _;
 use sockeye_proto::limits::STALL_DEADLINE;
-use sockeye_proto::machine::{Fault, Input, Output, Tick};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use sockeye_proto::machine::{Fault, Machine, Tick};
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
+use super::conversation::{Answer, Conversation, Said};
+use super::link::{Call, Link, Own, Serve};
 use super::{
-    Alone, Bounds, Look, READ_BYTES, ShipFailure, Shipment, Shipped, StreamService, Work, Worker,
-    gather,
+    Bounds, End, Look, READ_BYTES, ShipFailure, Shipment, Shipped, Unwritten, Work, Worker,
 };
 use crate::clock;
 use crate::disk::reader::{FileReader, Part};
 use crate::gate::Full;
 use crate::listen::{self, Bound, Client, accept, say_and_close};
+use crate::stop::Stop;
 
 /// Accepts and serves on one bound socket until the stop is asked for.
-pub async fn serve<S: StreamService>(
-    bound: Bound,
-    service: Arc<S>,
-    bounds: Bounds,
-) -> io::Result<()> {
+pub async fn serve<S: Serve>(bound: Bound, service: Arc<S>, bounds: Bounds) -> io::Result<()> {
     let door = bounds.door.clone();
+    if let Some(owner) = service.owner() {
+        door.stop.track(own(owner, door.stop.clone()));
+    }
     let serve = |client: Client| {
-        let (machine, worker) = service.open(client.peer);
-        conversation(client, machine, worker, bounds.clone())
+        let talk = Conversation::begin(&*service, client.peer);
+        conversation(client, talk, bounds.clone())
     };
     let refuse = |stream, full: Full| async move {
         say_and_close(stream, format!("{full}\n").as_bytes()).await;
@@ -36,130 +40,128 @@ pub async fn serve<S: StreamService>(
     accept(bound, door, serve, refuse).await
 }
 
-async fn conversation<M, W>(client: Client, mut machine: M, mut worker: W, bounds: Bounds)
-where
-    M: Alone,
-    W: Worker<M>,
-{
+/// Runs the owner until the last member has left after the stop. Between two turns it yields, so
+/// that members have theirs.
+async fn own<O: Own>(mut owner: O, stop: Stop) {
+    loop {
+        let is_asked = stop.is_asked();
+        if is_asked && owner.is_over() {
+            return;
+        }
+        let deadline = owner.deadline();
+        tokio::select! {
+            () = poll_fn(|cx| owner.poll_work(cx.waker())) => owner.turn(),
+            () = sleep_until(deadline) => owner.time(),
+            () = stop.asked(), if !is_asked => {}
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn conversation<S: Serve>(client: Client, mut talk: Conversation<S>, bounds: Bounds) {
     let Client { mut stream, peer: _, place } = client;
-    let fault = drive(&mut stream, &mut machine, &mut worker, &bounds).await;
-    worker.finish(fault);
+    let Err(end) = drive(&mut stream, &mut talk, &bounds).await;
+    if end != End::Cut {
+        poll_fn(|cx| talk.link.poll_sent(cx.waker())).await;
+    }
+    // Whoever shares a machine with it hears of the end now, not when the peer has closed too.
+    talk.link.leave();
+    if end.is_abort() {
+        let _ = stream.set_zero_linger();
+    } else if end != End::Lost {
+        let _ = listen::close(&mut stream).await;
+    }
+    talk.worker.finish(end.fault());
     drop(place);
 }
 
-/// Runs a conversation to its end and says whose fault that was. A stop ends it where it waits for
-/// the peer; what the machine has asked for is finished.
-async fn drive<M, W>(
+/// Runs a conversation to its end. A stop ends it where it waits for the peer; what the machine has
+/// asked for is finished.
+async fn drive<S: Serve>(
     stream: &mut TcpStream,
-    machine: &mut M,
-    worker: &mut W,
+    talk: &mut Conversation<S>,
     bounds: &Bounds,
-) -> Fault
-where
-    M: Alone,
-    W: Worker<M>,
-{
+) -> Result<Infallible, End> {
     let mut buffer = vec![0; READ_BYTES];
     let mut last_byte = clock::now();
+    let mut asked = pin!(bounds.door.stop.asked());
+    let mut said = talk.obey();
     loop {
-        let until = match obey(stream, machine, worker).await {
-            Step::Wait(until) => until,
-            Step::Close(Fault::Ours) => {
-                // Without lengths on the wire, a reset is the only way to say "this is not all".
-                let _ = stream.set_zero_linger();
-                return Fault::Ours;
-            }
-            Step::Close(fault) => {
-                let _ = listen::close(stream).await;
-                return fault;
-            }
+        settle(stream, talk, said).await?;
+        let may_read = talk.link.send();
+        let Look::At(deadline) = bounds.look(talk.deadline, last_byte) else {
+            return Err(End::Lost);
         };
-        let Look::At(deadline) = bounds.look(until, last_byte) else { return Fault::Network };
-        tokio::select! {
-            read = stream.read(&mut buffer) => match read {
-                Ok(0) => machine.handle(clock::now(), Input::End),
+        said = tokio::select! {
+            call = poll_fn(|cx| talk.link.poll_call(cx.waker())) => match call {
+                Call::Cut => return Err(End::Cut),
+                Call::Mail => {
+                    tokio::task::coop::consume_budget().await;
+                    talk.take_mail()
+                }
+                Call::Room => Said::Wait,
+            },
+            read = stream.read(&mut buffer), if may_read => match read {
+                Ok(0) => talk.end(),
                 Ok(n) => {
                     last_byte = clock::now();
-                    machine.handle(last_byte, Input::Bytes(&buffer[..n]));
+                    talk.hear(last_byte, &buffer[..n])
                 }
-                Err(_) => return Fault::Network,
+                Err(_) => return Err(End::Lost),
             },
-            () = sleep_until(deadline) => machine.handle(clock::now(), Input::Time),
-            () = bounds.door.stop.asked() => {
-                let _ = listen::close(stream).await;
-                return Fault::Nobody;
-            }
+            () = sleep_until(deadline) => talk.time(),
+            () = &mut asked => return Err(End::Over(Fault::Nobody)),
         }
     }
 }
 
-enum Step {
-    Wait(Option<Tick>),
-    Close(Fault),
-}
-
-/// Does what the machine says until it waits or closes. What it transmits in a row leaves in one
-/// write.
-async fn obey<M, W>(stream: &mut TcpStream, machine: &mut M, worker: &mut W) -> Step
-where
-    M: Alone,
-    W: Worker<M>,
-{
-    let mut out = Vec::new();
+/// Writes what the machine said and does what it asked for, until it waits.
+async fn settle<S: Serve>(
+    stream: &mut TcpStream,
+    talk: &mut Conversation<S>,
+    mut said: Said<Answer<S>>,
+) -> Result<(), End> {
     loop {
-        let output = match machine.poll() {
-            Output::Transmit(bytes) => {
-                gather(&mut out, bytes);
-                continue;
-            }
-            Output::Happened(event) => {
-                worker.happened(event);
-                continue;
-            }
-            output => output,
+        if !talk.out.is_empty() {
+            write_all(stream, &talk.out, &mut talk.link).await?;
+            talk.written();
+        }
+        let (ticket, work) = match said {
+            Said::Wait => return Ok(()),
+            Said::Close(fault) => return Err(End::Over(fault)),
+            Said::Work(ticket, work) => (ticket, work),
         };
-        if write_all(stream, &out).await.is_err() {
-            return Step::Close(Fault::Network);
-        }
-        out.clear();
-        match output {
-            Output::Ask(ticket, question) => {
-                let answer = match worker.perform(question) {
-                    Work::Done(answer) => answer,
-                    Work::Blocking(work) => match tokio::task::spawn_blocking(work).await {
-                        Ok(answer) => answer,
-                        Err(_) => return Step::Close(Fault::Ours),
-                    },
-                    Work::Send(shipment) => match ship(stream, shipment).await {
-                        Some(answer) => answer,
-                        None => return Step::Close(Fault::Ours),
-                    },
-                };
-                machine.handle(clock::now(), Input::Answer(ticket, answer));
-            }
-            Output::Close(fault) => return Step::Close(fault),
-            Output::Wait(until) => return Step::Wait(until),
-            Output::Tell(never) => match never {},
-            Output::Transmit(_) | Output::Happened(_) => unreachable!("handled above"),
-        }
+        talk.link.away();
+        let answer = match work {
+            Work::Done(answer) => Some(answer),
+            Work::Blocking(work) => tokio::task::spawn_blocking(work).await.ok(),
+            Work::Send(shipment) => ship::<S>(stream, shipment, &mut talk.link).await?,
+        };
+        // Where there is none, the work itself broke off.
+        said = talk.answer(ticket, answer.ok_or(End::Over(Fault::Ours))?);
     }
 }
 
 /// `None`: the work itself broke off, which is our fault.
-async fn ship<A: Send + 'static>(stream: &mut TcpStream, shipment: Shipment<A>) -> Option<A> {
+async fn ship<S: Serve>(
+    stream: &mut TcpStream,
+    shipment: Shipment<Answer<S>>,
+    link: &mut S::Link,
+) -> Result<Option<Answer<S>>, End> {
     let Shipment { open, done } = shipment;
-    let (file, range) = match tokio::task::spawn_blocking(open).await.ok()? {
-        Ok(opened) => opened,
-        Err(answer) => return Some(answer),
+    let (file, range) = match tokio::task::spawn_blocking(open).await {
+        Ok(Ok(opened)) => opened,
+        Ok(Err(answer)) => return Ok(Some(answer)),
+        Err(_) => return Ok(None),
     };
     let mut reader = FileReader::new(file, (range.start < range.end).then_some(Part::Range(range)));
     let mut shipped = Shipped { bytes: 0, failure: None };
-    while let Some(chunk) = std::future::poll_fn(|cx| reader.poll_chunk(cx)).await {
+    while let Some(chunk) = poll_fn(|cx| reader.poll_chunk(cx)).await {
         let sent = match chunk {
-            Ok(chunk) => write_all(stream, chunk.chunk())
+            Ok(chunk) => write_all(stream, chunk.chunk(), link)
                 .await
                 .map(|()| chunk.remaining() as u64)
-                .map_err(|error| ShipFailure::Peer(error.to_string())),
+                .map_err(|unwritten| ShipFailure::Peer(unwritten.to_string())),
             Err(error) => Err(ShipFailure::File(error.to_string())),
         };
         match sent {
@@ -170,17 +172,28 @@ async fn ship<A: Send + 'static>(stream: &mut TcpStream, shipment: Shipment<A>) 
             }
         }
     }
-    Some(done(shipped))
+    Ok(Some(done(shipped)))
 }
 
-/// Writes all bytes, unless the peer takes none of them for [`STALL_DEADLINE`].
-async fn write_all(stream: &mut TcpStream, mut bytes: &[u8]) -> io::Result<()> {
+/// Writes all bytes, unless the peer takes none of them for [`STALL_DEADLINE`], or is cut.
+async fn write_all<M: Machine>(
+    stream: &TcpStream,
+    mut bytes: &[u8],
+    link: &mut impl Link<M>,
+) -> Result<(), Unwritten> {
     while !bytes.is_empty() {
-        match tokio::time::timeout(STALL_DEADLINE, stream.write(bytes)).await {
-            Ok(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(Ok(n)) => bytes = &bytes[n..],
-            Ok(Err(error)) => return Err(error),
-            Err(_) => return Err(io::ErrorKind::TimedOut.into()),
+        match stream.try_write(bytes) {
+            Ok(0) => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
+            Ok(n) => bytes = &bytes[n..],
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => tokio::select! {
+                ready = stream.writable() => ready?,
+                () = poll_fn(|cx| link.poll_cut(cx.waker())) => return Err(Unwritten::Cut),
+                () = tokio::time::sleep(STALL_DEADLINE) => {
+                    return Err(io::Error::from(io::ErrorKind::TimedOut).into());
+                }
+            },
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error.into()),
         }
     }
     Ok(())

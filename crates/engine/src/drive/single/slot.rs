@@ -3,31 +3,30 @@
 use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
+use std::task::{Poll, Waker};
 
 use rustix::event::epoll::EventFlags;
 use sockeye_proto::http::range::ByteRange;
 use sockeye_proto::limits::STALL_DEADLINE;
-use sockeye_proto::machine::{Fault, Input, Machine, Output, Tick, Ticket};
+use sockeye_proto::machine::{Fault, Input, Machine as _, Output, Tick, Ticket};
 
 use crate::clock;
 use crate::disk::chunk::PooledChunk;
 use crate::disk::folder::FileHandle;
 use crate::disk::reader::{read_cached, read_waiting};
+use crate::drive::conversation::{Answer, Conversation, Said};
+use crate::drive::link::{Call, Link as _, Serve};
 use crate::drive::{
-    Bounds, Found, Look, READ_BYTES, ShipFailure, Shipment, Shipped, StreamService, Work, Worker,
-    gather,
+    Bounds, End, Found, Look, READ_BYTES, ShipFailure, Shipment, Shipped, Work, Worker,
 };
 use crate::gate::Place;
 use crate::listen::{LINGER, UNREAD_MAX_BYTES};
-
-type Question<S> = <<S as StreamService>::Machine as Machine>::Question;
-type Answer<S> = <<S as StreamService>::Machine as Machine>::Answer;
 
 /// What the store thread does for a conversation.
 pub(super) type Job<S> = Box<dyn FnOnce() -> Done<S> + Send>;
 
 /// What it brings back.
-pub(super) enum Done<S: StreamService> {
+pub(super) enum Done<S: Serve> {
     /// An answer for the machine.
     Answer(Answer<S>),
     /// A file to be sent, or the answer that there is none.
@@ -37,7 +36,7 @@ pub(super) enum Done<S: StreamService> {
 }
 
 /// Where a conversation stands after it went on.
-pub(super) enum Stand<S: StreamService> {
+pub(super) enum Stand<S: Serve> {
     /// It is over.
     Over,
     /// It waits for its socket, for time, or for the store.
@@ -52,26 +51,27 @@ pub(super) enum Stand<S: StreamService> {
 }
 
 /// A conversation.
-pub(super) struct Slot<S: StreamService> {
+pub(super) struct Slot<S: Serve> {
     stream: TcpStream,
-    machine: S::Machine,
-    worker: Option<S::Worker>,
-    place: Option<Place>,
+    talk: Conversation<S>,
+    /// Puts this conversation among those to be looked after.
+    waker: Waker,
+    place: Place,
     phase: Phase<S>,
-    out: Vec<u8>,
     chunk: Option<PooledChunk>,
-    /// How much of `out`, or else of `chunk`, is written.
+    /// How much of what the machine said, or else of `chunk`, is written.
     written: usize,
-    machine_deadline: Option<Tick>,
+    /// All that the machine told what it shares has found room.
+    may_read: bool,
     last_byte: Tick,
     last_progress: Tick,
-    /// What epoll watches for.
+    /// What epoll watches for; for nothing, not even a hang-up, where it is empty.
     pub(super) interest: EventFlags,
     /// Its entry among the timers.
     pub(super) timer: Option<Tick>,
 }
 
-enum Phase<S: StreamService> {
+enum Phase<S: Serve> {
     /// The machine has the word.
     Open,
     /// The store works on its question.
@@ -80,15 +80,15 @@ enum Phase<S: StreamService> {
     Opening(Ticket, Box<dyn FnOnce(Shipped) -> Answer<S> + Send>),
     /// The file's bytes are on their way.
     Shipping(Ticket, Shipping<S>),
-    /// All is said; what is written goes out first.
-    Ending(Fault),
+    /// All is said; what is to be written and told goes out first.
+    Ending(End),
     /// Our side is ended; what the peer still says is thrown away.
     Lingering { fault: Fault, until: Tick, unread_bytes: usize },
     /// Nothing more to do.
-    Over(Fault),
+    Over(End),
 }
 
-struct Shipping<S: StreamService> {
+struct Shipping<S: Serve> {
     file: Arc<FileHandle>,
     range: ByteRange,
     is_reading: bool,
@@ -96,24 +96,23 @@ struct Shipping<S: StreamService> {
     done: Box<dyn FnOnce(Shipped) -> Answer<S> + Send>,
 }
 
-impl<S: StreamService> Slot<S> {
+impl<S: Serve> Slot<S> {
     pub(super) fn new(
         stream: TcpStream,
-        machine: S::Machine,
-        worker: S::Worker,
+        talk: Conversation<S>,
         place: Place,
+        waker: Waker,
     ) -> Self {
         let now = clock::now();
         Self {
             stream,
-            machine,
-            worker: Some(worker),
-            place: Some(place),
+            talk,
+            waker,
+            place,
             phase: Phase::Open,
-            out: Vec::new(),
             chunk: None,
             written: 0,
-            machine_deadline: None,
+            may_read: true,
             last_byte: now,
             last_progress: now,
             interest: EventFlags::empty(),
@@ -134,21 +133,22 @@ impl<S: StreamService> Slot<S> {
 
     fn read(&mut self) {
         let mut buffer = [0; READ_BYTES];
-        let is_written = self.is_written();
+        let may_read = self.is_written() && self.may_read;
+        let machine = &mut self.talk.machine;
         match &mut self.phase {
-            Phase::Open if is_written => match self.stream.read(&mut buffer) {
-                Ok(0) => self.machine.handle(clock::now(), Input::End),
+            Phase::Open if may_read => match self.stream.read(&mut buffer) {
+                Ok(0) => machine.handle(clock::now(), Input::End),
                 Ok(n) => {
                     self.last_byte = clock::now();
-                    self.machine.handle(self.last_byte, Input::Bytes(&buffer[..n]));
+                    machine.handle(self.last_byte, Input::Bytes(&buffer[..n]));
                 }
                 Err(error) if is_not_ready(&error) => {}
-                Err(_) => self.phase = Phase::Over(Fault::Network),
+                Err(_) => self.phase = Phase::Ending(End::Lost),
             },
             Phase::Lingering { fault, unread_bytes, .. } => match self.stream.read(&mut buffer) {
                 Ok(n) if n > 0 && *unread_bytes < UNREAD_MAX_BYTES => *unread_bytes += n,
                 Err(error) if is_not_ready(&error) => {}
-                _ => self.phase = Phase::Over(*fault),
+                _ => self.phase = Phase::Over(End::Over(*fault)),
             },
             _ => {}
         }
@@ -158,13 +158,13 @@ impl<S: StreamService> Slot<S> {
     pub(super) fn time(&mut self, now: Tick) {
         match &self.phase {
             Phase::Lingering { fault, until, .. } if *until <= now => {
-                self.phase = Phase::Over(*fault);
+                self.phase = Phase::Over(End::Over(*fault));
             }
-            Phase::Open if self.is_written() => self.machine.handle(now, Input::Time),
+            Phase::Open if self.is_written() => self.talk.machine.handle(now, Input::Time),
             _ => {}
         }
         if !self.is_written() && self.last_progress + STALL_DEADLINE <= now {
-            self.phase = Phase::Over(Fault::Network);
+            self.give_up("the peer took nothing for too long");
         }
     }
 
@@ -174,7 +174,7 @@ impl<S: StreamService> Slot<S> {
         match (std::mem::replace(&mut self.phase, Phase::Open), done) {
             (Phase::Working(ticket), Done::Answer(answer))
             | (Phase::Opening(ticket, _), Done::Opened(Err(answer))) => {
-                self.machine.handle(now, Input::Answer(ticket, answer));
+                self.talk.machine.handle(now, Input::Answer(ticket, answer));
             }
             (Phase::Opening(ticket, done), Done::Opened(Ok((file, range)))) => {
                 let shipped = Shipped { bytes: 0, failure: None };
@@ -194,63 +194,51 @@ impl<S: StreamService> Slot<S> {
     pub(super) fn go_on(&mut self, bounds: &Bounds, is_stopping: bool) -> Stand<S> {
         loop {
             self.write();
-            let job = match self.phase {
-                _ if !self.is_written() => None,
-                Phase::Open => match self.obey() {
-                    Obeyed::Again => continue,
-                    Obeyed::Waits => None,
-                    Obeyed::Job(job) => Some(job),
-                },
-                Phase::Shipping(..) => match self.ship() {
-                    Obeyed::Again => continue,
-                    Obeyed::Waits => None,
-                    Obeyed::Job(job) => Some(job),
-                },
-                Phase::Ending(fault) => {
-                    self.end(fault);
-                    continue;
-                }
+            let went = match self.phase {
                 Phase::Over(_) => return Stand::Over,
-                Phase::Working(_) | Phase::Opening(..) | Phase::Lingering { .. } => None,
+                _ if !self.is_written() => self.hold(),
+                Phase::Open => {
+                    let said = self.talk.obey();
+                    self.follow(said)
+                }
+                Phase::Shipping(..) => self.ship(),
+                Phase::Ending(end) => self.end(end),
+                Phase::Working(_) | Phase::Opening(..) | Phase::Lingering { .. } => Went::Waits,
             };
-            if let Phase::Over(_) = self.phase {
-                return Stand::Over;
-            }
-            if is_stopping
-                && matches!(self.phase, Phase::Open)
-                && self.is_written()
-                && job.is_none()
-            {
-                self.phase = Phase::Ending(Fault::Nobody);
+            let job = match went {
+                Went::On => continue,
+                Went::Waits => None,
+                Went::Job(job) => Some(job),
+            };
+            let is_idle = matches!(self.phase, Phase::Open) && self.is_written() && job.is_none();
+            if is_stopping && is_idle {
+                self.phase = Phase::Ending(End::Over(Fault::Nobody));
                 continue;
             }
             let Look::At(until) = self.until(bounds) else {
-                self.phase = Phase::Over(Fault::Network);
-                return Stand::Over;
+                self.phase = Phase::Ending(End::Lost);
+                continue;
             };
             return Stand::Waits { interest: self.wanted(), until, job };
         }
     }
 
     /// The conversation is over and its place is free.
-    pub(super) fn finish(mut self) {
-        let fault = match self.phase {
-            Phase::Over(fault) => fault,
-            _ => Fault::Network,
+    pub(super) fn finish(self) {
+        let end = match self.phase {
+            Phase::Over(end) => end,
+            _ => End::Lost,
         };
-        if fault == Fault::Ours {
-            // Without lengths on the wire, a reset is the only way to say "this is not all".
+        if end.is_abort() {
             let _ =
                 socket2::SockRef::from(&self.stream).set_linger(Some(std::time::Duration::ZERO));
         }
-        if let Some(worker) = self.worker.take() {
-            worker.finish(fault);
-        }
-        drop(self.place.take());
+        self.talk.worker.finish(end.fault());
+        drop(self.place);
     }
 
     fn is_written(&self) -> bool {
-        self.out.is_empty() && self.chunk.is_none()
+        self.talk.out.is_empty() && self.chunk.is_none()
     }
 
     fn wanted(&self) -> EventFlags {
@@ -258,7 +246,8 @@ impl<S: StreamService> Slot<S> {
             return EventFlags::OUT;
         }
         match self.phase {
-            Phase::Open | Phase::Lingering { .. } => EventFlags::IN,
+            Phase::Open if self.may_read => EventFlags::IN,
+            Phase::Lingering { .. } => EventFlags::IN,
             _ => EventFlags::empty(),
         }
     }
@@ -268,7 +257,7 @@ impl<S: StreamService> Slot<S> {
             return Look::At(Some(self.last_progress + STALL_DEADLINE));
         }
         match self.phase {
-            Phase::Open => bounds.look(self.machine_deadline, self.last_byte),
+            Phase::Open => bounds.look(self.talk.deadline, self.last_byte),
             Phase::Lingering { until, .. } => Look::At(Some(until)),
             _ => Look::At(None),
         }
@@ -277,7 +266,7 @@ impl<S: StreamService> Slot<S> {
     fn write(&mut self) {
         while !self.is_written() {
             let pending = match &self.chunk {
-                _ if !self.out.is_empty() => &self.out[self.written..],
+                _ if !self.talk.out.is_empty() => &self.talk.out[self.written..],
                 Some(chunk) => &chunk.bytes()[self.written..],
                 None => return,
             };
@@ -287,120 +276,127 @@ impl<S: StreamService> Slot<S> {
                     self.written += n;
                     if n == pending.len() {
                         self.written = 0;
-                        if self.out.is_empty() { self.chunk = None } else { self.out.clear() }
+                        if self.talk.out.is_empty() {
+                            self.chunk = None;
+                        } else {
+                            self.talk.written();
+                        }
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                _ => {
-                    self.out.clear();
-                    self.chunk = None;
-                    self.give_up("the peer left");
-                }
+                _ => self.give_up("the peer left"),
             }
         }
     }
 
     /// The peer is gone. A shipment on its way is reported before the end.
     fn give_up(&mut self, why: &str) {
-        let phase = std::mem::replace(&mut self.phase, Phase::Over(Fault::Network));
+        self.talk.written();
+        self.chunk = None;
+        let phase = std::mem::replace(&mut self.phase, Phase::Ending(End::Lost));
         if let Phase::Shipping(ticket, mut shipping) = phase {
             shipping.shipped.failure = Some(ShipFailure::Peer(why.to_owned()));
             let answer = (shipping.done)(shipping.shipped);
-            self.machine.handle(clock::now(), Input::Answer(ticket, answer));
-            while let Output::Happened(event) = self.machine.poll() {
-                self.note(event);
+            self.talk.machine.handle(clock::now(), Input::Answer(ticket, answer));
+            while let Output::Happened(event) = self.talk.machine.poll() {
+                self.talk.worker.happened(event);
             }
         }
     }
 
-    fn note(&mut self, event: <S::Machine as Machine>::Event) {
-        if let Some(worker) = &mut self.worker {
-            worker.happened(event);
-        }
-    }
-
-    /// Does what the machine says until it waits, asks what takes time, or has something to write.
-    fn obey(&mut self) -> Obeyed<S> {
+    /// Does what comes of what the machine said, and gives it its mail, until it waits, asks what
+    /// takes time, or has more to write than the peer takes.
+    fn follow(&mut self, mut said: Said<Answer<S>>) -> Went<S> {
         loop {
-            match self.machine.poll() {
-                Output::Transmit(bytes) => {
-                    if self.is_written() {
-                        self.last_progress = clock::now();
-                    }
-                    gather(&mut self.out, bytes);
-                }
-                Output::Happened(event) => self.note(event),
-                Output::Ask(ticket, question) => {
-                    if let Some(job) = self.ask(ticket, question) {
-                        return Obeyed::Job(job);
-                    }
-                }
-                Output::Close(fault) => {
-                    self.phase = Phase::Ending(fault);
-                    return Obeyed::Again;
-                }
-                Output::Tell(never) => match never {},
-                Output::Wait(until) => {
-                    self.machine_deadline = until;
-                    return if self.is_written() { Obeyed::Waits } else { self.try_to_write() };
-                }
+            if !self.is_written() {
+                self.last_progress = clock::now();
             }
+            match said {
+                Said::Work(ticket, work) => return self.ask(ticket, work),
+                Said::Close(fault) => {
+                    self.phase = Phase::Ending(End::Over(fault));
+                    return Went::On;
+                }
+                Said::Wait => self.may_read = self.talk.link.send(),
+            }
+            // Most answers leave at once; only what does not waits for the socket.
+            self.write();
+            if !matches!(self.phase, Phase::Open) {
+                return Went::On;
+            }
+            if !self.is_written() {
+                return self.hold();
+            }
+            said = match self.talk.link.poll_call(&self.waker) {
+                Poll::Pending => return Went::Waits,
+                Poll::Ready(Call::Cut) => {
+                    self.phase = Phase::Over(End::Cut);
+                    return Went::On;
+                }
+                Poll::Ready(Call::Mail) => self.talk.take_mail(),
+                Poll::Ready(Call::Room) => Said::Wait,
+            };
         }
     }
 
-    /// Most answers leave at once; only what does not waits for the socket.
-    fn try_to_write(&mut self) -> Obeyed<S> {
-        self.write();
-        Obeyed::Waits
+    /// The peer takes nothing at the moment: nobody waits for it, and it may be cut.
+    fn hold(&mut self) -> Went<S> {
+        if self.talk.link.poll_cut(&self.waker).is_ready() {
+            self.talk.written();
+            self.chunk = None;
+            self.phase = Phase::Over(End::Cut);
+            return Went::On;
+        }
+        Went::Waits
     }
 
-    fn ask(&mut self, ticket: Ticket, question: Question<S>) -> Option<Job<S>> {
-        let worker = self.worker.as_mut()?;
-        match worker.perform(question) {
+    fn ask(&mut self, ticket: Ticket, work: Work<Answer<S>>) -> Went<S> {
+        self.talk.link.away();
+        match work {
             Work::Done(answer) => {
-                self.machine.handle(clock::now(), Input::Answer(ticket, answer));
-                None
+                self.talk.machine.handle(clock::now(), Input::Answer(ticket, answer));
+                Went::On
             }
             Work::Blocking(work) => {
                 self.phase = Phase::Working(ticket);
-                Some(Box::new(move || Done::Answer(work())))
+                Went::Job(Box::new(move || Done::Answer(work())))
             }
             Work::Send(Shipment { open, done }) => {
                 self.phase = Phase::Opening(ticket, done);
-                Some(Box::new(move || Done::Opened(open())))
+                Went::Job(Box::new(move || Done::Opened(open())))
             }
         }
     }
 
     /// Everything before is written: takes the next piece of the file, or ends the shipment.
-    fn ship(&mut self) -> Obeyed<S> {
+    fn ship(&mut self) -> Went<S> {
         let Phase::Shipping(ticket, mut shipping) = std::mem::replace(&mut self.phase, Phase::Open)
         else {
-            return Obeyed::Waits;
+            return Went::Waits;
         };
         if shipping.is_reading {
             self.phase = Phase::Shipping(ticket, shipping);
-            return Obeyed::Waits;
+            return Went::Waits;
         }
         if shipping.range.start >= shipping.range.end || shipping.shipped.failure.is_some() {
             let answer = (shipping.done)(shipping.shipped);
-            self.machine.handle(clock::now(), Input::Answer(ticket, answer));
-            return Obeyed::Again;
+            self.talk.machine.handle(clock::now(), Input::Answer(ticket, answer));
+            return Went::On;
         }
         let step = match read_cached(&shipping.file, shipping.range) {
             Ok(Some(chunk)) => {
                 self.take_chunk(&mut shipping, Ok(chunk));
-                Obeyed::Again
+                Went::On
             }
             Err(error) => {
                 self.take_chunk(&mut shipping, Err(error));
-                Obeyed::Again
+                Went::On
             }
             Ok(None) => {
                 shipping.is_reading = true;
                 let (file, range) = (Arc::clone(&shipping.file), shipping.range);
-                Obeyed::Job(Box::new(move || Done::Read(read_waiting(&file, range))))
+                Went::Job(Box::new(move || Done::Read(read_waiting(&file, range))))
             }
         };
         self.phase = Phase::Shipping(ticket, shipping);
@@ -423,21 +419,29 @@ impl<S: StreamService> Slot<S> {
         }
     }
 
-    /// Everything is written: ends our side, so that the last words arrive.
-    fn end(&mut self, fault: Fault) {
-        let is_over = fault == Fault::Ours || self.stream.shutdown(Shutdown::Write).is_err();
-        self.phase = if is_over {
-            Phase::Over(fault)
-        } else {
-            Phase::Lingering { fault, until: clock::now() + LINGER, unread_bytes: 0 }
+    /// Everything is written: leaves, and ends our side, so that the last words arrive.
+    fn end(&mut self, end: End) -> Went<S> {
+        if self.talk.link.poll_sent(&self.waker).is_pending() {
+            return Went::Waits;
+        }
+        // Whoever shares a machine with it hears of the end now, not when the peer has closed too.
+        self.talk.link.leave();
+        self.phase = match end {
+            End::Over(fault)
+                if !end.is_abort() && self.stream.shutdown(Shutdown::Write).is_ok() =>
+            {
+                Phase::Lingering { fault, until: clock::now() + LINGER, unread_bytes: 0 }
+            }
+            _ => Phase::Over(end),
         };
+        Went::On
     }
 }
 
-/// How far the machine or a shipment got.
-enum Obeyed<S: StreamService> {
+/// How far a conversation went.
+enum Went<S: Serve> {
     /// Something changed: look again.
-    Again,
+    On,
     /// It waits.
     Waits,
     /// It waits for this.
