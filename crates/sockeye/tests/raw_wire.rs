@@ -103,8 +103,9 @@ fn a_name_typed_byte_by_byte_is_waited_for() {
             let mut stream = connect(server.tcp());
             for byte in format!("a.txt{end}").bytes() {
                 stream.write_all(&[byte]).unwrap();
-                // Longer than the pause that ends a name written at once.
-                std::thread::sleep(std::time::Duration::from_millis(60));
+                // Longer than the pause that ends a name written at once, and than a busy machine
+                // takes to read a byte before the next is there.
+                std::thread::sleep(std::time::Duration::from_millis(300));
             }
             assert_eq!(read_to_the_end(&mut stream), b"hello", "ended by {end:?}");
         }
