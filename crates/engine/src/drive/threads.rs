@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
+use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use sockeye_proto::limits::STALL_DEADLINE;
@@ -183,7 +184,6 @@ struct Line<'a> {
 impl Line<'_> {
     /// Runs a conversation to its end. A stop ends it where it waits for the peer.
     fn drive<S: Serve>(&mut self, talk: &mut Conversation<S>) -> Result<Infallible, End> {
-        let mut buffer = vec![0; READ_BYTES];
         let mut last_byte = clock::now();
         let said = talk.obey();
         self.settle(talk, said)?;
@@ -203,15 +203,19 @@ impl Line<'_> {
                 return Err(End::Over(Fault::Nobody));
             }
             if ready == Ready::Socket {
-                let said = match self.stream.read(&mut buffer) {
+                // Memory for what comes is taken when something is there, and is none that an idle
+                // conversation keeps.
+                let mut buffer = Vec::with_capacity(READ_BYTES);
+                let said = match rustix::io::read(&*self.stream, spare_capacity(&mut buffer)) {
                     Ok(0) => talk.end(),
-                    Ok(n) => {
+                    Ok(_) => {
                         last_byte = clock::now();
-                        talk.hear(last_byte, &buffer[..n])
+                        talk.hear(last_byte, &buffer)
                     }
-                    Err(error) if is_not_ready(&error) => Said::Wait,
+                    Err(Errno::WOULDBLOCK | Errno::INTR) => Said::Wait,
                     Err(_) => return Err(End::Lost),
                 };
+                drop(buffer);
                 self.settle(talk, said)?;
             }
             if call == Poll::Ready(Call::Mail) {
