@@ -12,8 +12,13 @@ import { createNavigation } from "./navigation.js";
 import { clearNotice, showNotice } from "./notice.js";
 import { createPanel } from "./panel.js";
 import { drawPath } from "./path.js";
+import { createSheet } from "./sheet.js";
 import { createTable } from "./table.js";
 import { startTheme } from "./theme.js";
+import { createBench } from "./tools/bench.js";
+import { createDrawer } from "./wire/drawer.js";
+import { arrivalEntry } from "./wire/http.js";
+import { record } from "./wire/log.js";
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const { hub } = data;
@@ -32,7 +37,9 @@ let listing = null;
 let sort = rememberedSort();
 
 function announce(words) {
-  byId("status").textContent = words;
+  // What lies behind a modal sheet is silent, so that the sheet speaks.
+  const inFront = [...document.querySelectorAll(".sheet[open]:not(.docked) .said")].at(-1);
+  (inFront ?? byId("status")).textContent = words;
 }
 
 function rememberedSort() {
@@ -205,6 +212,33 @@ function showBusy(busy) {
   byId("files").setAttribute("aria-busy", String(busy));
 }
 
+// ---- the tools and the wire ----------------------------------------------
+
+const drawer = createDrawer({ announce });
+const wire = createSheet(byId("wire"), {
+  button: byId("show-wire"),
+  arrive: drawer.arrive,
+  changed(open) {
+    if (open) drawer.show();
+  },
+});
+
+const bench = createBench(hub, {
+  showWire(number) {
+    wire.open();
+    drawer.show(number);
+    drawer.arrive();
+  },
+});
+// A hub that runs none of the services behind them has no tools.
+const tools = bench && createSheet(byId("tools"), { button: byId("show-tools"), arrive: bench.arrive, changed: bench.changed });
+
+// The page's own arrival is complete when all of it is there.
+window.addEventListener("load", () => {
+  const entry = arrivalEntry();
+  if (entry) record(entry);
+});
+
 // ---- what people do ------------------------------------------------------
 
 function goTo(folder) {
@@ -298,6 +332,8 @@ listenForKeys({
     if (!table.download(index)) announce("A folder cannot be downloaded as one file.");
   },
   keys: () => byId("keys").showModal(),
+  tools: () => (tools ? tools.toggle() : false),
+  wire: () => wire.toggle(),
 });
 
 byId("show-keys").addEventListener("click", () => byId("keys").showModal());

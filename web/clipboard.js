@@ -1,4 +1,4 @@
-// Puts a text on the clipboard. Called by panel.js. A hub on a LAN is seldom
+// Puts a text on the clipboard. Called by copyable.js. A hub on a LAN is seldom
 // a secure context, where navigator.clipboard is missing; the old command
 // still works there. Never reads the clipboard.
 
@@ -17,7 +17,8 @@ export async function copyText(text) {
   holder.value = text;
   holder.readOnly = true; // keeps a phone's keyboard from opening
   holder.className = "unseen";
-  document.body.append(holder);
+  // Outside of an open modal dialog nothing can be selected.
+  (focused?.closest("dialog[open]") ?? document.body).append(holder);
   holder.select();
   const copied = document.execCommand("copy");
   holder.remove();

@@ -8,6 +8,7 @@ const ENGLISH = (globalThis.navigator?.languages ?? []).find((language) => /^en\
 
 const whole = new Intl.NumberFormat(ENGLISH);
 const clock = new Intl.DateTimeFormat(ENGLISH, { hour: "2-digit", minute: "2-digit" });
+const seconds = new Intl.DateTimeFormat(ENGLISH, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 const weekday = new Intl.DateTimeFormat(ENGLISH, { weekday: "long" });
 const dayAndMonth = new Intl.DateTimeFormat(ENGLISH, { day: "numeric", month: "short" });
 const dayMonthYear = new Intl.DateTimeFormat(ENGLISH, { day: "numeric", month: "short", year: "numeric" });
@@ -30,6 +31,20 @@ export function sizeForPeople(bytes) {
 
 export function exactSize(bytes) {
   return counted(bytes, "byte", "bytes");
+}
+
+/** 1234 -> "1,234 B", for those who count them. */
+export function exactBytes(bytes) {
+  return `${whole.format(bytes)} B`;
+}
+
+/**
+ * 3.14159 -> "3.1 ms", with no more than three digits; `finest` is the smallest
+ * step that whoever measured could see.
+ */
+export function milliseconds(ms, finest = 0.01) {
+  const digits = ms < 9.995 ? 2 : ms < 99.95 ? 1 : 0;
+  return `${ms.toFixed(Math.min(digits, Math.max(0, Math.round(-Math.log10(finest)))))}\u00a0ms`;
 }
 
 export function number(count) {
@@ -60,6 +75,11 @@ export function timeForPeople(moment, now) {
   if (daysBack > 1 && daysBack < 7) return `${weekday.format(then)} ${clock.format(then)}`;
   if (then.getFullYear() === new Date(now).getFullYear()) return `${dayAndMonth.format(then)}, ${clock.format(then)}`;
   return dayMonthYear.format(then);
+}
+
+/** To the second: "14:03:59". */
+export function clockTime(moment) {
+  return seconds.format(moment);
 }
 
 export function exactTime(moment) {

@@ -1,7 +1,13 @@
-// The hub's answers. Called by navigation.js and app.js; never draws and
-// never retries (navigation.js decides that).
+// The hub's answers. Called by navigation.js, app.js and the tools; tells the
+// wire's log what passed. Never draws and never retries (navigation.js decides
+// that).
 
 import { listOfFolder } from "./addresses.js";
+import { counted, exactBytes, visibleName } from "./format.js";
+import { httpEntry } from "./wire/http.js";
+import { record } from "./wire/log.js";
+
+const TOOL_TIMEOUT = 10_000; // the hub itself gives up on an exchange after 5 s
 
 /** The hub answered, but not with what was asked for. */
 export class HubProblem extends Error {
@@ -15,24 +21,131 @@ export class HubProblem extends Error {
 /** The hub did not answer at all. */
 export class HubSilent extends Error {}
 
-/** The folder's listing as the hub wrote it. */
-export async function askForListing(folder, signal) {
-  let response;
-  let text;
-  try {
+/** The folder's listing as the hub wrote it. `byItself`: nobody asked for it just now. */
+export async function askForListing(folder, signal, byItself) {
+  let answer = null; // the listing, or what the hub said instead
+  const seen = await ask(listOfFolder(folder), {
     // "no-cache" asks the hub each time, yet lets it say "nothing new".
-    response = await fetch(listOfFolder(folder), { cache: "no-cache", headers: { Accept: "application/json" }, signal });
-    text = await response.text();
+    cache: "no-cache",
+    headers: { Accept: "application/json" },
+    signal,
+    tell(told) {
+      answer = told.failure ? null : parsed(told.text);
+      record(
+        httpEntry({
+          title: `List of ${visibleName(decoded(folder))}`,
+          byItself,
+          requests: [{ seen: told, asks: "asks for the folder’s list, in JSON", tells: listingMeaning(told, answer) }],
+        }),
+      );
+    },
+  });
+  return checked(seen, answer);
+}
+
+function listingMeaning({ status }, answer) {
+  if (status === 200 && answer?.entries) return `the list: ${counted(answer.entries.length, "entry", "entries")}`;
+  return answer?.error ? `refuses: ${answer.error}` : "not what was asked for";
+}
+
+/** Has the hub say a text back over HTTP: {text, round_trip_ms, number}. */
+export async function echoOverHttp(text) {
+  let number = null;
+  const seen = await ask("/-/api/echo", {
+    query: { text },
+    tell(told) {
+      const tells = told.text === text ? "gives the same text back" : "gives something else back";
+      number = record(httpEntry({ title: "Echo over HTTP", requests: [{ seen: told, asks: "wants this text back", tells }] }));
+    },
+  });
+  if (seen.status !== 200) throw new HubProblem(seen.status, `The hub refuses (${seen.status})`, seen.text.trim());
+  return { text: seen.text, round_trip_ms: seen.answered - seen.began, number };
+}
+
+/** What time the hub says it is, and the account of how it was asked. */
+export async function askForTime(tell) {
+  const seen = await ask("/-/api/clock", { headers: { Accept: "application/json" }, tell });
+  return { ...checked(seen, parsed(seen.text)), seen };
+}
+
+/**
+ * Has the hub ask a service of its own over that service's wire, and tells the
+ * log each message that passed: {answer, failure, number}.
+ */
+export async function exchange({ service, wire, message, line = false }) {
+  const query = { service, wire, message, ...(line ? { line: "yes" } : {}) };
+  const title = `${visibleName(service[0].toUpperCase() + service.slice(1))} over ${wire.toUpperCase()}`;
+  const seen = await ask("/-/api/exchange", {
+    query,
+    headers: { Accept: "application/json" },
+    tell(told) {
+      // Where it came to an exchange, that is what is worth telling.
+      if (told.status === 200) return;
+      record(httpEntry({ title, requests: [{ seen: told, asks: `asks the hub to ask its ${service} over ${wire.toUpperCase()}`, tells: "refuses" }] }));
+    },
+  });
+  const told = checked(seen, parsed(seen.text));
+  const number = record({
+    title,
+    wire,
+    byItself: false,
+    account: `The hub asked its own ${told.service} service at ${told.url}, for a page cannot speak ${wire.toUpperCase()}.`,
+    messages: told.messages.map((one) => ({ ...one, size: exactBytes(one.bytes) })),
+    failure: told.failure,
+    byHand: told.by_hand,
+  });
+  return { answer: told.answer, failure: told.failure, number };
+}
+
+/**
+ * One request. `tell` is given what a page can see of it, also when no answer
+ * came: began and answered by a clock that never jumps, wall by the device's own.
+ */
+async function ask(path, { query, headers = {}, cache = "no-store", signal, tell }) {
+  const fields = query ? `?${new URLSearchParams(query)}` : "";
+  const seen = { path, query, headers, address: path + fields, began: 0, answered: 0, wall: [], failure: null };
+  const patience = signal ?? AbortSignal.timeout(TOOL_TIMEOUT);
+  try {
+    seen.wall = [Date.now()];
+    seen.began = performance.now();
+    const response = await fetch(seen.address, { cache, headers, signal: patience });
+    seen.answered = performance.now();
+    seen.wall.push(Date.now());
+    seen.status = response.status;
+    seen.reason = response.statusText;
+    seen.head = response.headers;
+    const body = await response.arrayBuffer();
+    seen.bytes = body.byteLength;
+    seen.text = new TextDecoder().decode(body);
   } catch (error) {
-    if (signal.aborted) throw error;
+    if (signal?.aborted) throw error;
+    seen.failure = "The hub does not answer: it may be switched off, or this device may have left its network.";
+    tell?.(seen);
     throw new HubSilent("no answer", { cause: error });
   }
-  let answer;
-  try {
-    answer = JSON.parse(text);
-  } catch {
-    throw new HubProblem(response.status, "That was not the hub", "Something else answered in its place. This device may have joined another network.");
-  }
-  if (!response.ok) throw new HubProblem(response.status, answer.error, answer.detail);
+  tell?.(seen);
+  return seen;
+}
+
+/** The answer, if it is one. */
+function checked({ status }, answer) {
+  if (!answer) throw new HubProblem(status, "That was not the hub", "Something else answered in its place. This device may have joined another network.");
+  if (status !== 200) throw new HubProblem(status, answer.error, answer.detail);
   return answer;
+}
+
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+function decoded(path) {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path; // not UTF-8: the encoded form is the honest one
+  }
 }

@@ -1,15 +1,18 @@
 // The page's own keys. Called once by app.js; never acts while somebody
 // types, while a dialog is open, or on a key with a modifier that belongs to
-// the browser.
+// the browser. A sheet (sheet.js) has the rows' keys for itself, and leaves
+// those that open and close sheets.
 
-const TYPING = "input, textarea, select, [contenteditable]";
+const TYPING = "input:not([type=radio]), textarea, select, [contenteditable]";
 
 /** actions: what each key does; an action that returns false lets the key be. */
 export function listenForKeys(actions) {
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.isComposing) return;
-    if (event.target.closest?.(TYPING) || document.querySelector("dialog[open]")) return;
-    const action = actionFor(event, actions);
+    if (event.target.closest?.(TYPING) || document.querySelector("dialog[open]:not(.sheet)")) return;
+    const inSheet = event.target.closest?.(".sheet") || document.querySelector(".sheet[open]:not(.docked)");
+    const { keys, tools, wire } = actions;
+    const action = actionFor(event, inSheet ? { keys, tools, wire } : actions);
     if (action && action() !== false) event.preventDefault();
   });
 }
@@ -43,6 +46,10 @@ function actionFor(event, actions) {
       return actions.previous;
     case "d":
       return actions.download;
+    case "t":
+      return actions.tools;
+    case "w":
+      return actions.wire;
   }
   return null;
 }

@@ -35,14 +35,14 @@ export function createNavigation({ browse, view }) {
     if (kept.size > FOLDERS_KEPT) kept.delete(kept.keys().next().value);
   }
 
-  async function ask(folder) {
+  async function ask(folder, byItself) {
     asking?.abort();
     clearTimeout(retry);
     const mine = new AbortController();
     asking = mine;
     const busy = setTimeout(() => view.showBusy(true), BUSY_AFTER);
     try {
-      const listing = readListing(await askForListing(folder, mine.signal));
+      const listing = readListing(await askForListing(folder, mine.signal, byItself));
       failures = 0;
       keep(listing);
       return listing;
@@ -75,10 +75,10 @@ export function createNavigation({ browse, view }) {
     wanted = folder;
   }
 
-  async function load(folder, { push, place }) {
+  async function load(folder, { push, place, byItself = false }) {
     let listing;
     try {
-      listing = await ask(folder);
+      listing = await ask(folder, byItself);
     } catch (error) {
       if (error.name === "AbortError") return;
       arrive(folder, null, push);
@@ -86,7 +86,7 @@ export function createNavigation({ browse, view }) {
       view.showProblem(
         error,
         folder,
-        retryIn(error, () => load(folder, { push: false, place })),
+        retryIn(error, () => load(folder, { push: false, place, byItself: true })),
       );
       return;
     }
@@ -100,19 +100,19 @@ export function createNavigation({ browse, view }) {
   }
 
   /** Asks again for what is shown, and says nothing if nothing changed. */
-  async function refresh() {
+  async function refresh(byItself) {
     if (asking) return;
     if (!shown) {
-      load(wanted, { push: false, place: null });
+      load(wanted, { push: false, place: null, byItself });
       return;
     }
     let listing;
     try {
-      listing = await ask(shown.folder);
+      listing = await ask(shown.folder, byItself);
     } catch (error) {
       if (error.name === "AbortError") return;
       if (error instanceof HubSilent) {
-        view.showStale(error, retryIn(error, refresh));
+        view.showStale(error, retryIn(error, refreshByItself));
       } else {
         const folder = shown.folder;
         shown = null;
@@ -125,6 +125,7 @@ export function createNavigation({ browse, view }) {
     shown = listing;
     view.showFresh(listing, changed);
   }
+  const refreshByItself = () => refresh(true);
 
   window.addEventListener("popstate", (event) => {
     const folder = folderOfPage(location.pathname);
@@ -141,18 +142,18 @@ export function createNavigation({ browse, view }) {
     clearTimeout(retry);
     shown = listing;
     view.showListing(listing, place);
-    refresh();
+    refresh(false);
   });
 
   // Opening a file leaves this page; coming back must find the place again.
   window.addEventListener("pagehide", keepPlace);
-  window.addEventListener("focus", refresh);
-  window.addEventListener("online", refresh);
+  window.addEventListener("focus", refreshByItself);
+  window.addEventListener("online", refreshByItself);
   window.addEventListener("pageshow", (event) => {
-    if (event.persisted) refresh();
+    if (event.persisted) refreshByItself();
   });
   document.addEventListener("visibilitychange", () => {
-    if (document.visibilityState === "visible") refresh();
+    if (document.visibilityState === "visible") refreshByItself();
     else keepPlace();
   });
 
@@ -174,7 +175,8 @@ export function createNavigation({ browse, view }) {
       load(folder, { push: true, place: coming ? { from: coming } : null });
     },
 
-    refresh,
+    /** Asks again, because somebody wants it. */
+    refresh: () => refresh(false),
     keepPlace,
   };
 }

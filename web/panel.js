@@ -3,34 +3,13 @@
 // stops or contacts a service.
 
 import { inFolder, isLoopback, pageOfFolder } from "./addresses.js";
-import { copyText } from "./clipboard.js";
+import { breakable, copyButton } from "./copyable.js";
 import { visibleName } from "./format.js";
+import { shellAddress } from "./quoting.js";
 
 export function createPanel(hub, { announce }) {
   const panel = document.getElementById("hub");
   const terminal = document.getElementById("terminal");
-  const copyTemplate = document.getElementById("copy-template").content.firstElementChild;
-
-  function copyButton(text, what) {
-    const button = copyTemplate.cloneNode(true);
-    button.setAttribute("aria-label", `Copy ${what}`);
-    button.title = "Copy";
-    button.addEventListener("click", async () => {
-      if (!(await copyText(text))) {
-        // Nothing may write the clipboard here: leave it selected, so that
-        // the person's own copy key does it.
-        window.getSelection().selectAllChildren(button.previousElementSibling);
-        announce("Selected. Press your copy key.");
-        return;
-      }
-      const use = button.querySelector("use");
-      use.setAttribute("href", "#icon-done");
-      announce("Copied");
-      button.addEventListener("blur", () => use.setAttribute("href", "#icon-copy"), { once: true });
-      button.addEventListener("pointerleave", () => use.setAttribute("href", "#icon-copy"), { once: true });
-    });
-    return button;
-  }
 
   function copyable(text, what, href) {
     const line = document.createElement("div");
@@ -44,7 +23,7 @@ export function createPanel(hub, { announce }) {
     } else {
       code.append(breakable(text));
     }
-    line.append(code, copyButton(text, what));
+    line.append(code, copyButton(text, what, code, announce));
     return line;
   }
 
@@ -91,7 +70,7 @@ export function createPanel(hub, { announce }) {
         definition.append(copyable(command, what));
         parts.push(term, definition);
       };
-      add("List this folder", `curl ${typed(pageOfFolder(folder, { browse }))}`, "the command that lists this folder");
+      add("List this folder", `curl ${shellAddress(location.origin, pageOfFolder(folder, { browse }))}`, "the command that lists this folder");
       if (item) add("Fetch a file", fetchCommand(folder, item), "the command that fetches a file");
       list.replaceChildren(...parts);
       terminal.hidden = false;
@@ -104,13 +83,6 @@ export function createPanel(hub, { announce }) {
   };
 }
 
-/** A long address wraps after its slashes, not in the middle of a word. */
-function breakable(text) {
-  const pieces = document.createDocumentFragment();
-  for (const piece of text.split(/(?<=[^/:]\/)/)) pieces.append(piece, document.createElement("wbr"));
-  return pieces;
-}
-
 function parsed(url) {
   try {
     return new URL(url);
@@ -119,18 +91,8 @@ function parsed(url) {
   }
 }
 
-/**
- * An address that means the same in every shell and to curl itself: whatever
- * either could take for its own is percent-encoded.
- */
-function typed(path) {
-  const plain = path.replace(/[^A-Za-z0-9%/._~-]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`);
-  const address = location.origin + plain;
-  return address.includes("[") ? `"${address}"` : address;
-}
-
 function fetchCommand(folder, item) {
-  const address = typed(inFolder(folder, item.href));
+  const address = shellAddress(location.origin, inFolder(folder, item.href));
   // -O names the file as the address does. Where that would leave %20 and the
   // like in the name, give the name itself, if a quoted one is safe anywhere.
   const plainInAddress = address.endsWith(`/${item.name}`);

@@ -8,12 +8,8 @@ fn main() {
     let root = env::var("CARGO_MANIFEST_DIR").expect("cargo says where the crate is");
     let web = Path::new(&root).join("../../web");
     println!("cargo::rerun-if-changed={}", web.display());
-    let mut names: Vec<String> = fs::read_dir(&web)
-        .expect("the page's files are in web/")
-        .map(|entry| entry.expect("web/ can be read").file_name())
-        .map(|name| name.into_string().expect("the page's files have plain names"))
-        .filter(|name| !name.starts_with('.'))
-        .collect();
+    let mut names = Vec::new();
+    list(&web, "", &mut names);
     names.sort();
     let mut table = String::from("&[\n");
     for name in names {
@@ -24,4 +20,18 @@ fn main() {
     table.push_str("]\n");
     let out = env::var("OUT_DIR").expect("cargo says where to build");
     fs::write(Path::new(&out).join("web_files.rs"), table).expect("OUT_DIR can be written to");
+}
+
+/// Adds the names of a folder's files, each with its path from web/.
+fn list(folder: &Path, before: &str, names: &mut Vec<String>) {
+    for entry in fs::read_dir(folder).expect("the page's files are in web/") {
+        let entry = entry.expect("web/ can be read");
+        let name = entry.file_name().into_string().expect("the page's files have plain names");
+        let path = entry.path();
+        if path.is_dir() {
+            list(&path, &format!("{before}{name}/"), names);
+        } else if !name.starts_with('.') {
+            names.push(format!("{before}{name}"));
+        }
+    }
 }

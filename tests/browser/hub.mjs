@@ -1,10 +1,10 @@
-// Starts the hub's real binary and a browser for page.test.mjs and
+// Starts the hub's real binary and a browser for the tests and for
 // screenshots.mjs, and makes the folder that they share. Never finds a binary
 // by itself: SOCKEYE must say which one is meant.
 
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { mkdir, mkdtemp, rm, utimes, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { networkInterfaces, tmpdir } from "node:os";
 import path from "node:path";
 import readline from "node:readline";
 import { chromium } from "playwright-core";
@@ -42,6 +42,18 @@ export function startBrowser() {
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
   });
+}
+
+/** An IPv4 address of this machine other than loopback: {address, release()}. */
+export function outwardAddress() {
+  const found = Object.values(networkInterfaces())
+    .flat()
+    .find(({ family, internal }) => family === "IPv4" && !internal)?.address;
+  if (found) return { address: found, release() {} };
+  // Test files run side by side, each with its own.
+  const temporary = `10.77.0.${1 + (process.pid % 250)}`;
+  execFileSync("ip", ["addr", "add", `${temporary}/32`, "dev", "lo"]);
+  return { address: temporary, release: () => execFileSync("ip", ["addr", "del", `${temporary}/32`, "dev", "lo"]) };
 }
 
 /** A 3 by 2 picture. */

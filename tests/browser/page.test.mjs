@@ -2,20 +2,15 @@
 // and what no other site may see or do. Needs SOCKEYE; see hub.mjs.
 
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { readFile, rename, rm } from "node:fs/promises";
 import http from "node:http";
-import { createRequire } from "node:module";
-import os from "node:os";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { ODD_NAMES, PICTURE, makeFolder, startBrowser, startHub } from "./hub.mjs";
+import { ODD_NAMES, PICTURE, makeFolder, outwardAddress, startBrowser, startHub } from "./hub.mjs";
+import { DESKTOP, PHONE, eventually, hasNoSeriousFault, visitIn } from "./visit.mjs";
 
-const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
-const DESKTOP = { width: 1280, height: 800 };
-const PHONE = { width: 360, height: 740 };
 const FIRST_VIEW_LIMIT = 60 * 1024;
 
 let folder;
@@ -51,35 +46,7 @@ after(async () => {
   await folder?.remove();
 });
 
-/**
- * Opens a page and watches it: afterwards there must have been no message on
- * the console, no script error, no CSP violation, and no request to any other
- * host. `expected` names console messages that belong to the test.
- */
-async function visit(address, run, { expected = [], ...options } = {}) {
-  const context = await browser.newContext({ viewport: DESKTOP, locale: "en-GB", acceptDownloads: true, ...options });
-  const page = await context.newPage();
-  const complaints = [];
-  const hosts = new Set();
-  page.on("console", (message) => complaints.push(`${message.type()}: ${message.text()} ${message.location().url}`));
-  page.on("pageerror", (error) => complaints.push(`error: ${error.stack}`));
-  context.on("request", (request) => hosts.add(new URL(request.url()).origin));
-  await page.addInitScript(() => {
-    document.addEventListener("securitypolicyviolation", (event) => console.error(`CSP: ${event.violatedDirective} ${event.blockedURI}`));
-  });
-  try {
-    await page.goto(address);
-    await run(page, context);
-    assert.deepEqual(
-      complaints.filter((complaint) => !expected.some((pattern) => pattern.test(complaint))),
-      [],
-    );
-    assert.deepEqual([...hosts], [new URL(address).origin]);
-  } finally {
-    await context.close();
-  }
-}
-
+const visit = (address, run, options) => visitIn(browser, address, run, options);
 const at = (place) => hub.address + place;
 const rowLinks = (page) => page.locator("#table tbody:not(.spacer) .name a");
 const names = (page) => rowLinks(page).allTextContents();
@@ -87,22 +54,6 @@ const names = (page) => rowLinks(page).allTextContents();
 const favicon = [/\/favicon\.ico$/];
 const row = (page, name) => page.locator("#table tbody:not(.spacer) tr").filter({ has: page.getByRole("link", { name, exact: true }) });
 const focusedName = (page) => page.evaluate(() => document.activeElement.closest("tbody tr")?.querySelector(".name a").textContent);
-
-/** Waits until the page says this; fails, with what it says instead. */
-async function eventually(page, read, wanted) {
-  let last;
-  const deadline = Date.now() + 10_000;
-  while (Date.now() < deadline) {
-    last = await read();
-    try {
-      assert.deepEqual(last, wanted);
-      return;
-    } catch {
-      await page.evaluate(() => new Promise(requestAnimationFrame));
-    }
-  }
-  assert.deepEqual(last, wanted);
-}
 
 const heading = (page) => page.getByRole("heading", { level: 1 }).textContent();
 const shows = (page, name) => eventually(page, () => heading(page), name);
@@ -522,17 +473,7 @@ describe("the page itself", () => {
           const page = await context.newPage();
           await page.goto(at(place));
           await shows(page, ready);
-          await page.addScriptTag({ path: AXE });
-          const { violations, passes } = await page.evaluate(() => globalThis.axe.run());
-          assert.ok(
-            passes.some((rule) => rule.id === "color-contrast"),
-            "axe must have looked at the contrast",
-          );
-          const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
-          assert.deepEqual(
-            serious.map(({ id, nodes }) => [id, nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`)]),
-            [],
-          );
+          await hasNoSeriousFault(page);
         } finally {
           await context.close();
         }
@@ -615,28 +556,17 @@ describe("the page itself", () => {
 });
 
 describe("another address than loopback", () => {
-  const TEMPORARY = "10.77.0.1";
-  let address;
-  let made = false;
+  let outward;
   let other;
 
   before(async () => {
-    const outward = () =>
-      Object.values(os.networkInterfaces())
-        .flat()
-        .find(({ family, internal }) => family === "IPv4" && !internal)?.address;
-    address = outward();
-    if (!address) {
-      execFileSync("ip", ["addr", "add", `${TEMPORARY}/32`, "dev", "lo"]);
-      made = true;
-      address = TEMPORARY;
-    }
-    other = await startHub("serve", "files", folder.root, "--on", `http://${address}:0`);
+    outward = outwardAddress();
+    other = await startHub("serve", "files", folder.root, "--on", `http://${outward.address}:0`);
   });
 
   after(async () => {
     await other?.stop();
-    if (made) execFileSync("ip", ["addr", "del", `${TEMPORARY}/32`, "dev", "lo"]);
+    outward?.release();
   });
 
   test("everything works in what the browser calls an insecure context", () =>

@@ -1,6 +1,6 @@
 // Takes pictures of the page, for a person to look at:
 //   SOCKEYE=path/to/sockeye node screenshots.mjs OUTDIR
-// Asserts nothing; page.test.mjs does that.
+// Asserts nothing; the tests do that.
 
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
@@ -24,9 +24,36 @@ async function picture(name, address, { size = DESKTOP, theme = "light", prepare
   const page = await context.newPage();
   await page.goto(hub.address + address);
   await prepare(page);
+  await page.evaluate(() => Promise.all(document.getAnimations().filter((one) => one.effect.getTiming().iterations === 1).map((one) => one.finished)));
   await page.screenshot({ path: path.join(target, `${name}.png`) });
   await context.close();
 }
+
+/** Opens the tools, says something by that wire, and asks the time by it. */
+const useTools = (wire) => async (page) => {
+  await page.getByRole("button", { name: "Tools" }).click();
+  await page.locator(".words", { hasText: "hub" }).waitFor();
+  const clock = page.getByRole("region", { name: "Clock", exact: true });
+  await clock.getByRole("radio", { name: wire }).check();
+  await clock.getByRole("button", { name: "Time", exact: true }).click();
+  await clock.locator(".answer").waitFor();
+  const echo = page.getByRole("region", { name: "Echo", exact: true });
+  await echo.getByRole("radio", { name: wire }).check();
+  await echo.getByRole("button", { name: "Say it" }).click();
+  await echo.locator(".answer").waitFor();
+};
+
+/** The wire of what was last done by the tools, which are closed again if `alone`. */
+const showWire = (wire, alone) => async (page) => {
+  await useTools(wire)(page);
+  if (alone) {
+    await page.getByRole("button", { name: "Close the tools" }).click();
+    await page.getByRole("button", { name: "Wire" }).click();
+  } else {
+    await page.getByRole("region", { name: "Echo", exact: true }).getByRole("button", { name: "Show the wire" }).click();
+  }
+  await page.locator("#exchange").waitFor();
+};
 
 const loaded = (page) => page.locator("#table tbody tr a").first().waitFor();
 try {
@@ -44,6 +71,30 @@ try {
       },
     });
   }
+  for (const theme of ["light", "dark"]) {
+    await picture(`tools-${theme}`, "/", { theme, prepare: useTools("UDP") });
+    await picture(`tools-and-wire-${theme}`, "/", { theme, prepare: showWire("TCP", false) });
+    await picture(`wire-tcp-${theme}`, "/", { theme, prepare: showWire("TCP", true) });
+    await picture(`wire-udp-${theme}`, "/", { theme, prepare: showWire("UDP", true) });
+    await picture(`phone-tools-${theme}`, "/", { theme, size: PHONE, prepare: useTools("UDP") });
+    await picture(`phone-wire-tcp-${theme}`, "/", { theme, size: PHONE, prepare: showWire("TCP", false) });
+    await picture(`phone-wire-udp-${theme}`, "/", { theme, size: PHONE, prepare: showWire("UDP", false) });
+  }
+  await picture("phone-clock", "/", {
+    size: PHONE,
+    prepare: async (page) => {
+      await useTools("TCP")(page);
+      await page.locator(".asking .result").scrollIntoViewIfNeeded();
+    },
+  });
+  await picture("wire-listing", "/", {
+    prepare: async (page) => {
+      await loaded(page);
+      await page.keyboard.press("w");
+      await page.getByRole("link", { name: "lectures", exact: true }).click();
+      await page.getByRole("heading", { name: "List of /lectures/" }).waitFor();
+    },
+  });
   await picture("phone-error", "/nothing-here", { size: PHONE });
   await picture("phone-hub", "/", { size: PHONE, prepare: (page) => page.getByRole("link", { name: "On this hub" }).click() });
   await picture("phone-long", "/long/", { size: PHONE, prepare: loaded });

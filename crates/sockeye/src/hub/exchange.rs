@@ -90,12 +90,16 @@ pub async fn answer(
     let (name, scheme) = (service.name, scheme.as_str());
     let message = shell_word(&format!("message={}", String::from_utf8_lossy(&wanted.message)));
     let line = if wanted.is_line { " -d line=yes" } else { "" };
+    let mut asked = format!("http://{authority}/-/api/exchange");
+    // Some shells take the brackets of an IPv6 address for a pattern.
+    if asked.contains('[') {
+        asked = shell_word(&asked);
+    }
     told["by_hand"] = json!({
         "netcat": by_hand.netcat,
         "python": by_hand.python,
         "curl": format!(
-            "curl -G http://{authority}/-/api/exchange -d service={name} -d wire={scheme}{line} \
-             --data-urlencode {message}"
+            "curl -G {asked} -d service={name} -d wire={scheme}{line} --data-urlencode {message}"
         ),
     });
     Ok(api::answer("application/json", format!("{told}\n")))
