@@ -6,6 +6,7 @@
 use std::future::Future;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::event::{EventfdFlags, eventfd};
@@ -18,6 +19,8 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 #[derive(Clone, Debug)]
 pub struct Stop {
     asked: CancellationToken,
+    /// The same, to be looked up without a lock.
+    is_asked: Arc<AtomicBool>,
     running: TaskTracker,
     /// An eventfd that becomes readable, for who waits in poll(2) or epoll.
     bell: Arc<OwnedFd>,
@@ -29,6 +32,7 @@ impl Stop {
         let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         Ok(Self {
             asked: CancellationToken::new(),
+            is_asked: Arc::new(AtomicBool::new(false)),
             running: TaskTracker::new(),
             bell: Arc::new(bell),
         })
@@ -36,6 +40,7 @@ impl Stop {
 
     /// Stops accepting and asks every connection to finish.
     pub fn ask(&self) {
+        self.is_asked.store(true, Ordering::Release);
         self.asked.cancel();
         self.running.close();
         // It counts up to 2^64, so that it cannot be full.
@@ -54,7 +59,7 @@ impl Stop {
 
     /// Whether [`Stop::ask`] was called.
     pub fn is_asked(&self) -> bool {
-        self.asked.is_cancelled()
+        self.is_asked.load(Ordering::Acquire)
     }
 
     /// Waits until [`Stop::ask`] is called.

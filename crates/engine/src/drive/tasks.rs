@@ -3,15 +3,18 @@
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
-use std::pin::pin;
+use std::mem::MaybeUninit;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Buf as _;
 use sockeye_proto::limits::STALL_DEADLINE;
 use sockeye_proto::machine::{Fault, Machine, Tick};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::Sleep;
 
 use super::conversation::{Answer, Conversation, Said};
 use super::link::{Call, Link, Own, Serve};
@@ -82,36 +85,104 @@ async fn drive<S: Serve>(
     talk: &mut Conversation<S>,
     bounds: &Bounds,
 ) -> Result<Infallible, End> {
-    let mut buffer = vec![0; READ_BYTES];
+    let stop = &bounds.door.stop;
+    let mut asked = pin!(stop.asked());
+    // It wakes this task from now on; whether it was asked is then looked up, which is cheaper.
+    poll_fn(|cx| Poll::Ready(asked.as_mut().poll(cx).is_ready())).await;
     let mut last_byte = clock::now();
-    let mut asked = pin!(bounds.door.stop.asked());
+    let mut alarm = Alarm::default();
     let mut said = talk.obey();
+    let mut is_mails_turn = false;
     loop {
         settle(stream, talk, said).await?;
+        if talk.deadline.is_some_and(|deadline| deadline <= clock::now()) {
+            said = talk.time();
+            continue;
+        }
         let may_read = talk.link.send();
         let Look::At(deadline) = bounds.look(talk.deadline, last_byte) else {
             return Err(End::Lost);
         };
-        said = tokio::select! {
-            call = poll_fn(|cx| talk.link.poll_call(cx.waker())) => match call {
-                Call::Cut => return Err(End::Cut),
-                Call::Mail => {
-                    tokio::task::coop::consume_budget().await;
-                    talk.take_mail()
-                }
-                Call::Room => Said::Wait,
-            },
-            read = stream.read(&mut buffer), if may_read => match read {
-                Ok(0) => talk.end(),
-                Ok(n) => {
-                    last_byte = clock::now();
-                    talk.hear(last_byte, &buffer[..n])
-                }
-                Err(_) => return Err(End::Lost),
-            },
-            () = sleep_until(deadline) => talk.time(),
-            () = &mut asked => return Err(End::Over(Fault::Nobody)),
+        is_mails_turn = !is_mails_turn;
+        let came = poll_fn(|cx| {
+            if stop.is_asked() {
+                return Poll::Ready(Err(End::Over(Fault::Nobody)));
+            }
+            // Neither a peer that never pauses nor a room that never does keeps the other waiting.
+            if !is_mails_turn
+                && may_read
+                && let Poll::Ready(heard) = poll_hear(stream, talk, &mut last_byte, cx)
+            {
+                return Poll::Ready(heard.map(Came::Said));
+            }
+            if let Poll::Ready(call) = talk.link.poll_call(cx.waker()) {
+                return Poll::Ready(Ok(Came::Call(call)));
+            }
+            if is_mails_turn
+                && may_read
+                && let Poll::Ready(heard) = poll_hear(stream, talk, &mut last_byte, cx)
+            {
+                return Poll::Ready(heard.map(Came::Said));
+            }
+            alarm.poll(deadline, cx).map(|()| Ok(Came::Time))
+        });
+        said = match came.await? {
+            Came::Said(said) => said,
+            Came::Call(Call::Cut) => return Err(End::Cut),
+            Came::Call(Call::Mail) => {
+                tokio::task::coop::consume_budget().await;
+                talk.take_mail()
+            }
+            // Whether the machine's deadline has come is seen above.
+            Came::Call(Call::Room) | Came::Time => Said::Wait,
+        };
+    }
+}
+
+/// What a waiting conversation is woken by.
+enum Came<A> {
+    /// The peer was heard, and the machine said this.
+    Said(Said<A>),
+    /// The shared machine calls.
+    Call(Call),
+    /// It is time.
+    Time,
+}
+
+/// Reads, if there is something, and tells the machine. The memory for it is this thread's stack:
+/// who is idle keeps none.
+fn poll_hear<S: Serve>(
+    stream: &mut TcpStream,
+    talk: &mut Conversation<S>,
+    last_byte: &mut Tick,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Said<Answer<S>>, End>> {
+    let mut storage = [MaybeUninit::uninit(); READ_BYTES];
+    let mut room = ReadBuf::uninit(&mut storage);
+    Poll::Ready(match ready!(Pin::new(stream).poll_read(cx, &mut room)) {
+        Ok(()) if room.filled().is_empty() => Ok(talk.end()),
+        Ok(()) => {
+            *last_byte = clock::now();
+            Ok(talk.hear(*last_byte, room.filled()))
         }
+        Err(_) => Err(End::Lost),
+    })
+}
+
+/// A timer that is set anew only where its time came nearer: deadlines mostly move away, and to
+/// wake too early costs less than to set it with every message.
+#[derive(Default)]
+struct Alarm(Option<Pin<Box<Sleep>>>);
+
+impl Alarm {
+    fn poll(&mut self, at: Option<Tick>, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(at) = at else { return Poll::Pending };
+        let at = clock::instant(at + TIMER_GRAIN);
+        let sleep = self.0.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
+        if at < sleep.deadline() || sleep.is_elapsed() {
+            sleep.as_mut().reset(at);
+        }
+        sleep.as_mut().poll(cx)
     }
 }
 
@@ -199,9 +270,10 @@ async fn write_all<M: Machine>(
     Ok(())
 }
 
+/// Timers tick in milliseconds; a deadline is never announced before it has come.
+const TIMER_GRAIN: Duration = Duration::from_millis(1);
+
 async fn sleep_until(at: Option<Tick>) {
-    // Timers tick in milliseconds; a deadline is never announced before it has come.
-    const TIMER_GRAIN: Duration = Duration::from_millis(1);
     match at {
         Some(at) => tokio::time::sleep_until(clock::instant(at + TIMER_GRAIN)).await,
         None => std::future::pending().await,
