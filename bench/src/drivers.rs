@@ -156,8 +156,8 @@ impl Line for Point {
             "echo over TCP, one message of 6 bytes under way on each connection. Memory is what the \
              server has resident, the kernel's buffers not counted; a client's is what it grew by \
              since it was empty, divided. Medians over the turns.\n\n\
-             | clients | driver | rate | p50 | p99 | server's memory | a client's | CPU, server | load generator's CPU | run |\n\
-             |---|---|---|---|---|---|---|---|---|---|\n",
+             | clients | driver | rate | p50 | p99 | server's memory | a client's | CPU, server | load generator's CPU | others' share of the machine | run |\n\
+             |---|---|---|---|---|---|---|---|---|---|---|\n",
         );
         for point in points {
             let _ = writeln!(text, "{}", point.row());
@@ -170,12 +170,12 @@ impl Point {
     fn row(&self) -> String {
         let mut text = format!("| {} | {} |", thousands(self.clients as f64), self.driver);
         if self.turns.is_empty() {
-            text.push_str(" | | | | | | |");
+            text.push_str(" | | | | | | | |");
         } else {
             let of = |figure: &dyn Fn(&Turn) -> f64| self.median(figure).unwrap_or_default();
             let _ = write!(
                 text,
-                " {} /s | {} | {} | {:.1} MiB | {:.1} KiB | {:.2} µs/request | {:.0}% |",
+                " {} /s | {} | {} | {:.1} MiB | {:.1} KiB | {:.2} µs/request | {:.0}% | {:.0}% |",
                 thousands(of(&|turn| turn.rate_per_s)),
                 time(of(&|turn| turn.latency.p50_us)),
                 time(of(&|turn| turn.latency.p99_us)),
@@ -183,6 +183,7 @@ impl Point {
                 of(&|turn| turn.client_kib(self.clients)),
                 of(&|turn| turn.cost.server_cpu_s / turn.cost.work) * 1e6,
                 of(&|turn| turn.cost.generator_cpu_s / turn.cost.generator_ran_s) * 100.0,
+                of(&|turn| turn.others_share) * 100.0,
             );
         }
         let _ = write!(text, " {}", self.run);
