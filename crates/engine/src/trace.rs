@@ -34,11 +34,23 @@ impl Trace {
     pub fn passed(
         &self,
         direction: Direction,
+        other_end: (&str, SocketAddr),
+        bytes: (&[u8], u64),
+        meaning: &str,
+    ) {
+        self.passed_at(clock::now(), direction, other_end, bytes, meaning);
+    }
+
+    /// The same for one that passed before, and is understood only now.
+    pub fn passed_at(
+        &self,
+        at: Tick,
+        direction: Direction,
         (wire, peer): (&str, SocketAddr),
         (bytes, unseen_bytes): (&[u8], u64),
         meaning: &str,
     ) {
-        let after = clock::now().since(self.began);
+        let after = at.since(self.began);
         (self.show)(&Passed { after, direction, wire, peer, bytes, unseen_bytes, meaning });
     }
 }

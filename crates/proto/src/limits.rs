@@ -18,6 +18,10 @@ pub const ANSWERS_APART: Duration = Duration::from_millis(20);
 /// telnet.
 pub const PAUSE_TYPING: Duration = Duration::from_secs(1);
 
+/// How long after its last word, if that is not answered, a client ends its sending side: a server
+/// that still waits for the message's end has it then, and may answer before the client closes.
+pub const CLIENT_HALF_CLOSE: Duration = Duration::from_millis(500);
+
 /// A client that speaks by pauses leaves this much between two messages that nothing was heard
 /// between, so that they do not run together: several times the [`PAUSE`] that parts them.
 pub const CLIENT_GAP: Duration = Duration::from_millis(100);
@@ -147,6 +151,7 @@ const _: () = {
         "the rest is no pause of theirs"
     );
     assert!(PAUSE.as_millis() < CLIENT_GAP.as_millis(), "a gap is a pause");
+    assert!(CLIENT_HALF_CLOSE.as_millis() < CLIENT_LAST_WORD.as_millis(), "an answer may come");
     assert!(PAUSE.as_millis() < CLIENT_LINE_PAUSE.as_millis(), "a line is waited for longer");
     assert!(MESSAGE_MAX_BYTES <= CLIENT_QUEUE_MAX_BYTES, "any message can wait");
     assert!(8 * MESSAGE_MAX_BYTES <= MAILBOX_MAX_BYTES, "no message alone is an overflow");

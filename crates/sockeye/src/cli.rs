@@ -385,7 +385,7 @@ pub struct Echo {
     #[arg(value_name = "URL", value_parser = text_address)]
     pub url: Address,
     /// What to say. Without it, lines are read from the terminal or from a pipe.
-    #[arg(allow_hyphen_values = true)]
+    #[arg(allow_negative_numbers = true)]
     pub text: Option<String>,
     /// Of any text client.
     #[command(flatten)]
@@ -399,7 +399,8 @@ pub struct Echo {
     after_help = "Examples:\n  sockeye clock time localhost\n  \
                   sockeye clock date udp://[::1]:7002\n  \
                   sockeye clock watch localhost     asks every 1 to 2 s, until Ctrl-C\n  \
-                  sockeye clock localhost           lines typed are sent as they are"
+                  sockeye clock localhost           lines typed are sent as they are;\n  \
+                                                    it knows SEND_DATE and SEND_TIME"
 )]
 pub struct Clock {
     /// date, time or watch; then whom: HOST, tcp://HOST:PORT or udp://HOST:PORT. Without a port,
@@ -416,7 +417,7 @@ pub struct Clock {
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct TextClient {
     /// Sends lines from the start. Without it, a message has no end until the server has sent a
-    /// line itself, as classic servers expect it.
+    /// line itself, as classic servers expect it; each then waits for the answer to the one before.
     #[arg(long)]
     pub lines: bool,
     /// Writes each answer as one JSON object a line.

@@ -4,6 +4,7 @@
 //! From a pipe, lines are read as they are.
 
 use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
@@ -11,6 +12,7 @@ use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
 use sockeye_proto::limits::MESSAGE_MAX_BYTES;
 use sockeye_proto::printable::Printable;
+use tokio::sync::Notify;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::exit::Failure;
@@ -19,6 +21,8 @@ use crate::serving;
 /// Lines that wait to be taken.
 const LINES_MAX: usize = 16;
 const PROMPT: &str = "> ";
+/// Ends what the editor has asked of the terminal (DEC private mode 2004), and the line.
+const PASTE_UNMARKED: &str = "\x1b[?2004l\r\n";
 
 /// What comes from the person, or from the pipe.
 #[derive(Debug)]
@@ -29,8 +33,6 @@ pub enum Typed {
     TooLong,
     /// There is no more.
     End,
-    /// Ctrl-C.
-    Interrupted,
 }
 
 /// Where lines come from.
@@ -38,6 +40,10 @@ pub enum Typed {
 pub struct Terminal {
     typed: Receiver<Typed>,
     screen: Arc<Screen>,
+    /// Ctrl-C, which is a key like any other where lines are edited.
+    interrupts: Arc<Notify>,
+    /// Whether the editor has ended by itself, and put all in order.
+    is_ended: Arc<AtomicBool>,
     /// As it was found, to be left so.
     found: Option<Termios>,
 }
@@ -58,17 +64,25 @@ impl Terminal {
         let failed = |e: &dyn std::fmt::Display| {
             Failure::Ours(format!("cannot read from the terminal: {e}"))
         };
+        let (interrupts, is_ended) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)));
         if !is_person {
             std::thread::spawn(move || read_pipe(&lines));
-            return Ok(Self { typed, screen: Screen::plain(), found: None });
+            let screen = Screen::plain();
+            return Ok(Self { typed, screen, interrupts, is_ended, found: None });
         }
         let found = tcgetattr(std::io::stdin()).ok();
         let mut editor = DefaultEditor::new().map_err(|e| failed(&e))?;
         let printer = editor.create_external_printer().map_err(|e| failed(&e))?;
-        std::thread::spawn(move || read_person(&mut editor, &lines));
+        let (interrupted, ended) = (Arc::clone(&interrupts), Arc::clone(&is_ended));
+        std::thread::spawn(move || read_person(&mut editor, &lines, &interrupted, &ended));
         let printer: Box<dyn rustyline::ExternalPrinter + Send> = Box::new(printer);
         let screen = Screen { printer: Some(Mutex::new(printer)), is_read_by_person: true };
-        Ok(Self { typed, screen: Arc::new(screen), found })
+        Ok(Self { typed, screen: Arc::new(screen), interrupts, is_ended, found })
+    }
+
+    /// Notified when Ctrl-C is typed.
+    pub fn interrupts(&self) -> Arc<Notify> {
+        Arc::clone(&self.interrupts)
     }
 
     /// Whether a person types.
@@ -93,7 +107,9 @@ impl Terminal {
 impl Drop for Terminal {
     fn drop(&mut self) {
         // The line editor may be in the middle of a line, which nobody will end.
-        if let Some(found) = &self.found {
+        if let Some(found) = self.found.as_ref().filter(|_| !self.is_ended.load(Ordering::Acquire))
+        {
+            let _ = serving::print(PASTE_UNMARKED);
             let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, found);
         }
     }
@@ -155,19 +171,29 @@ fn shown(line: &[u8]) -> String {
     lines.join("\n")
 }
 
-fn read_person(editor: &mut DefaultEditor, lines: &Sender<Typed>) {
+fn read_person(
+    editor: &mut DefaultEditor,
+    lines: &Sender<Typed>,
+    interrupts: &Notify,
+    is_ended: &AtomicBool,
+) {
     loop {
-        let typed = match editor.readline(PROMPT) {
+        match editor.readline(PROMPT) {
             Ok(line) => {
                 let _ = editor.add_history_entry(&line);
-                Typed::Line(line.into_bytes())
+                if lines.blocking_send(Typed::Line(line.into_bytes())).is_err() {
+                    return;
+                }
             }
-            Err(ReadlineError::Interrupted) => Typed::Interrupted,
-            Err(_) => Typed::End,
-        };
-        let is_last = !matches!(typed, Typed::Line(_));
-        if lines.blocking_send(typed).is_err() || is_last {
-            return;
+            Err(error) => {
+                is_ended.store(true, Ordering::Release);
+                if matches!(error, ReadlineError::Interrupted) {
+                    interrupts.notify_one();
+                } else {
+                    let _ = lines.blocking_send(Typed::End);
+                }
+                return;
+            }
         }
     }
 }

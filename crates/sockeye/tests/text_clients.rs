@@ -182,11 +182,12 @@ fn nobody_there_or_no_answer_is_exit_3_with_a_way_out() {
     let (url, mute) = beginner(|mut stream| {
         let mut heard = Vec::new();
         stream.read_to_end(&mut heard).unwrap();
-        heard
+        (heard, stream)
     });
     let output = ours(&["echo", &url, "hello"]);
-    assert_eq!((code(&output), mute.join().unwrap()), (3, b"hello".to_vec()));
-    assert!(stderr(&output).contains("did not answer"), "{}", stderr(&output));
+    let (heard, _kept_open) = mute.join().unwrap();
+    assert_eq!((code(&output), heard), (3, b"hello".to_vec()));
+    assert!(stderr(&output).contains("did not answer; if it reads whole lines, try --lines"));
     let (url, leaver) = beginner(|mut stream| recv(&mut stream));
     let output = ours(&["echo", &url, "hello"]);
     assert_eq!((code(&output), leaver.join().unwrap().as_str()), (3, "hello"));
@@ -203,10 +204,51 @@ fn wrong_usage_is_exit_2() {
         (&["echo", "tcp://localhost:99999", "x"], "99999"),
         (&["echo", "localhost", ""], "empty message"),
         (&["echo"], "URL"),
+        (&["echo", "localhost", "--jsno"], "--json"),
+        (&["clock", "localhost", "time"], "sockeye clock time localhost"),
     ] {
         let output = ours(arguments);
         assert_eq!(code(&output), 2, "{arguments:?}: {}", stderr(&output));
         assert!(stderr(&output).contains(part), "{arguments:?}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_pipe_that_is_not_wholly_answered_is_no_success() {
+    let (url, server) = beginner(|mut stream| {
+        let first = recv(&mut stream);
+        stream.write_all(first.as_bytes()).unwrap();
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).unwrap();
+        (rest, stream)
+    });
+    let output = piped(&["echo", &url], b"one\ntwo\nthree");
+    let (rest, _kept_open) = server.join().unwrap();
+    assert_eq!((code(&output), stdout(&output).as_str()), (3, "one\n"));
+    assert_eq!(rest, b"twothree", "what is not answered is waited for, and then not for ever");
+    assert!(stderr(&output).contains("answered 1 of 3 messages"), "{}", stderr(&output));
+    let (_server, tcp, udp) = serve("echo", &["--max-clients", "1"]);
+    let _inside = [&tcp, &udp].map(|url| assert_eq!(code(&ours(&["echo", url, "x"])), 0));
+    let output = piped(&["echo", &udp], b"one\ntwo\n");
+    assert_eq!(code(&output), 1, "busy is a no, however often: {}", stdout(&output));
+}
+
+#[test]
+fn a_client_over_udp_is_one_client_however_much_it_asks() {
+    let (_server, _, udp) = serve("echo", &["--max-per-address", "2"]);
+    let input: Vec<String> = (0..300).map(|n| n.to_string()).collect();
+    let output = piped(&["echo", &udp], input.join("\n").as_bytes());
+    assert_eq!((code(&output), stdout(&output)), (0, input.join("\n") + "\n"));
+}
+
+#[test]
+fn a_message_of_one_byte_is_answered_before_the_client_closes() {
+    for driver in ["tasks", "threads", "single"] {
+        let (_server, tcp, _) = serve("echo", &["--reply", "Hello", "--driver", driver]);
+        let output = ours(&["echo", &tcp, "x"]);
+        assert_eq!((code(&output), stdout(&output).as_str()), (0, "Hello\n"), "{driver}");
+        let output = piped(&["echo", &tcp], b"9\n10\n11");
+        assert_eq!((code(&output), stdout(&output).lines().count()), (0, 3), "{driver}");
     }
 }
 

@@ -1,5 +1,6 @@
-//! A conversation over UDP: one request after the other, each a machine of its own on a socket of
-//! its own, so that a late answer to one is not taken for the answer to the next.
+//! A conversation over UDP: one request after the other, each a machine of its own. The next goes by
+//! the same socket, so that a server sees one client, unless an answer may still be on its way: a late
+//! one would be taken for the next.
 
 use std::collections::VecDeque;
 use std::io;
@@ -11,7 +12,7 @@ use sockeye_proto::machine::{Fault, Input, Machine, Output, Tick};
 use sockeye_proto::text::client::Unsayable;
 use tokio::net::UdpSocket;
 
-use super::{CallFailure, Happening};
+use super::{CallFailure, Happening, Heard};
 use crate::clock;
 
 /// Requests to a server by datagrams.
@@ -22,6 +23,8 @@ pub struct DatagramCall {
     at: usize,
     to_say: VecDeque<Vec<u8>>,
     request: Option<Request>,
+    /// Of the request before, if all that was sent on it is answered.
+    socket: Option<UdpSocket>,
     happened: VecDeque<Happening>,
     buffer: Vec<u8>,
     is_finishing: bool,
@@ -35,6 +38,9 @@ struct Request {
     message: Vec<u8>,
     to_send: Option<Vec<u8>>,
     sent_at: Tick,
+    heard_at: Tick,
+    /// Datagrams sent, less those that came.
+    unanswered: i64,
     deadline: Option<Tick>,
 }
 
@@ -46,6 +52,7 @@ impl DatagramCall {
             at: 0,
             to_say: VecDeque::new(),
             request: None,
+            socket: None,
             happened: VecDeque::new(),
             buffer: vec![0; DATAGRAM_MAX_BYTES],
             is_finishing: false,
@@ -64,7 +71,7 @@ impl DatagramCall {
         if self.is_finishing {
             return Err(Unsayable::Over);
         } else if message.len() > DATAGRAM_MAX_BYTES {
-            return Err(Unsayable::TooLong);
+            return Err(Unsayable::TooLongForDatagram);
         }
         self.to_say.push_back(message.to_vec());
         Ok(())
@@ -104,7 +111,8 @@ impl DatagramCall {
                         self.addresses = vec![self.peer()];
                         self.at = 0;
                     }
-                    self.request = None;
+                    let done = self.request.take().filter(|done| done.unanswered == 0);
+                    self.socket = done.map(|done| done.socket);
                 }
                 Step::Refused => self.try_next_address(),
             }
@@ -112,7 +120,11 @@ impl DatagramCall {
     }
 
     fn begin(&mut self, message: Vec<u8>) {
-        match Request::open(self.peer(), message) {
+        let socket = match self.socket.take() {
+            Some(socket) => Ok(socket),
+            None => open(self.peer()),
+        };
+        match socket.map(|socket| Request::new(socket, message)) {
             Ok(request) => self.request = Some(request),
             Err(error) => self.fail(CallFailure::Socket(error)),
         }
@@ -142,24 +154,33 @@ enum Step {
     Refused,
 }
 
+/// A socket for what goes to one address and comes from there.
+fn open(to: SocketAddr) -> io::Result<UdpSocket> {
+    let any: SocketAddr = match to {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    };
+    let socket = std::net::UdpSocket::bind(any)?;
+    socket.set_nonblocking(true)?;
+    socket.connect(to)?;
+    UdpSocket::from_std(socket)
+}
+
 impl Request {
-    fn open(to: SocketAddr, message: Vec<u8>) -> io::Result<Self> {
-        let any: SocketAddr = match to {
-            SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-            SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-        };
-        let socket = std::net::UdpSocket::bind(any)?;
-        socket.set_nonblocking(true)?;
-        socket.connect(to)?;
+    fn new(socket: UdpSocket, message: Vec<u8>) -> Self {
+        // What the network has doubled is no answer to this one.
+        while socket.try_recv(&mut [0; 1]).is_ok() {}
         let now = clock::now();
-        Ok(Self {
-            socket: UdpSocket::from_std(socket)?,
+        Self {
+            socket,
             client: Client::new(now, message.clone()),
             message,
             to_send: None,
             sent_at: now,
+            heard_at: now,
+            unanswered: 0,
             deadline: None,
-        })
+        }
     }
 
     /// One thing: a datagram sent or received, or a deadline. Dropping it loses nothing.
@@ -168,8 +189,10 @@ impl Request {
             return Step::Done(fault);
         }
         if let Some(datagram) = &self.to_send {
-            let sent = self.socket.send(datagram).await;
+            // On one machine, the answer may be there before the call returns.
             self.sent_at = clock::now();
+            let sent = self.socket.send(datagram).await;
+            self.unanswered += 1;
             self.to_send = None;
             return match sent {
                 Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Step::Refused,
@@ -185,7 +208,11 @@ impl Request {
         }
         tokio::select! {
             received = self.socket.recv(buffer) => match received {
-                Ok(n) => self.client.handle(clock::now(), Input::Bytes(&buffer[..n])),
+                Ok(n) => {
+                    self.heard_at = clock::now();
+                    self.unanswered -= 1;
+                    self.client.handle(self.heard_at, Input::Bytes(&buffer[..n]));
+                }
                 Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                     return Step::Refused;
                 }
@@ -208,7 +235,8 @@ impl Request {
                     Event::Said(spoken) => Happening::Said(spoken),
                     Event::CookieAsked(spoken) => Happening::ProofAsked(spoken),
                     Event::Heard(spoken) => {
-                        Happening::Heard(spoken, Some(clock::now().since(self.sent_at)))
+                        let round_trip = Some(self.heard_at.since(self.sent_at));
+                        Happening::Heard(Heard { spoken, at: self.heard_at, round_trip })
                     }
                     Event::NeverProven => Happening::Failed(CallFailure::NeverProven),
                     Event::Unanswered => Happening::Failed(CallFailure::Unanswered),

@@ -25,14 +25,25 @@ pub mod stream;
 pub enum Happening {
     /// A message has left.
     Said(Spoken),
-    /// A message came, so long after the oldest that waited for an answer had left.
-    Heard(Spoken, Option<Duration>),
+    /// A message came.
+    Heard(Heard),
     /// The server wants our address proven; the message is said again by itself.
     ProofAsked(Spoken),
     /// This went wrong; the call goes on where it can.
     Failed(CallFailure),
     /// The call is over. Nothing happens any more.
     Over(Fault),
+}
+
+/// A message that came.
+#[derive(Debug)]
+pub struct Heard {
+    /// What it is.
+    pub spoken: Spoken,
+    /// When its last byte was here.
+    pub at: Tick,
+    /// How long before that the oldest message had left that waited for an answer.
+    pub round_trip: Option<Duration>,
 }
 
 /// What goes wrong in a call.
@@ -92,6 +103,14 @@ impl Call {
         match self {
             Self::Stream(call) => call.is_ready(),
             Self::Datagrams(call) => call.is_ready(),
+        }
+    }
+
+    /// Whether messages are told apart by more than a pause.
+    pub fn says_lines(&self) -> bool {
+        match self {
+            Self::Stream(call) => call.says_lines(),
+            Self::Datagrams(_) => true,
         }
     }
 

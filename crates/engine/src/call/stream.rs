@@ -8,7 +8,7 @@ use sockeye_proto::machine::{Fault, Input, Machine, Output, Tick};
 use sockeye_proto::text::client::{Client, Event, Unsayable};
 use tokio::net::TcpStream;
 
-use super::{CallFailure, Happening};
+use super::{CallFailure, Happening, Heard};
 use crate::clock;
 
 const READ_BYTES: usize = 16 * 1024;
@@ -64,6 +64,11 @@ impl StreamCall {
         self.out.is_empty() && self.client.waiting() < WAITING_MAX
     }
 
+    /// See [`Call::says_lines`](super::Call::says_lines).
+    pub fn says_lines(&self) -> bool {
+        self.client.says_lines()
+    }
+
     /// See [`Call::finish`](super::Call::finish).
     pub fn finish(&mut self) {
         self.client.finish(clock::now());
@@ -74,7 +79,8 @@ impl StreamCall {
         loop {
             self.obey();
             self.write();
-            if self.client.is_done() && self.out.is_empty() && !self.is_half_closed {
+            let may_end = self.client.half_close().is_some_and(|due| due <= clock::now());
+            if may_end && self.out.is_empty() && !self.is_half_closed {
                 self.is_half_closed = true;
                 // If it is closed already there is nothing to end.
                 let _ = socket2::SockRef::from(&self.stream).shutdown(std::net::Shutdown::Write);
@@ -120,7 +126,8 @@ impl StreamCall {
             }
             Event::Heard(spoken) => {
                 let said_at = self.said_at.pop_front();
-                Happening::Heard(spoken, said_at.map(|at| self.last_read.since(at)))
+                let round_trip = said_at.map(|at| self.last_read.since(at));
+                Happening::Heard(Heard { spoken, at: self.last_read, round_trip })
             }
             Event::TooLong => Happening::Failed(CallFailure::TooLong),
             Event::Ended => Happening::Failed(CallFailure::Closed),

@@ -15,8 +15,8 @@ use thiserror::Error;
 
 use super::spoken::{Ending, Spoken};
 use crate::limits::{
-    CLIENT_GAP, CLIENT_LAST_WORD, CLIENT_LINE_PAUSE, CLIENT_QUEUE_MAX_BYTES, MESSAGE_MAX_BYTES,
-    PAUSE,
+    CLIENT_GAP, CLIENT_HALF_CLOSE, CLIENT_LAST_WORD, CLIENT_LINE_PAUSE, CLIENT_QUEUE_MAX_BYTES,
+    MESSAGE_MAX_BYTES, PAUSE,
 };
 use crate::machine::{Fault, Input, Machine, Output, Tick};
 
@@ -39,6 +39,9 @@ pub enum Unsayable {
     /// It is longer than [`MESSAGE_MAX_BYTES`].
     #[error("a message has at most 65536 bytes")]
     TooLong,
+    /// It is longer than a datagram can be.
+    #[error("a datagram has at most 65507 bytes; try tcp")]
+    TooLongForDatagram,
     /// It is empty, which without line ends is nothing at all.
     #[error("an empty message can only be sent as a line; try --lines")]
     Empty,
@@ -160,10 +163,18 @@ impl Client {
         }
     }
 
-    /// Whether it was told to finish and its last word is answered: the sending side may be ended,
-    /// so that the server sees that nothing more will come, and ends the conversation.
-    pub fn is_done(&self) -> bool {
-        self.state == State::Finishing && self.to_say.is_empty() && self.is_answered
+    /// When the sending side may be ended, so that the server sees that nothing more will come: at
+    /// once when the last word is answered, else [`CLIENT_HALF_CLOSE`] after it, for a server that
+    /// still waits for its end. `None` while it was not told to finish or has more to say.
+    pub fn half_close(&self) -> Option<Tick> {
+        let is_said = self.state == State::Finishing && self.to_say.is_empty();
+        let last = self.last_said.filter(|_| is_said)?;
+        Some(if self.is_answered { last } else { last + CLIENT_HALF_CLOSE })
+    }
+
+    /// Whether it ends its messages by line ends.
+    pub fn says_lines(&self) -> bool {
+        self.manner != Manner::Pauses
     }
 
     /// Messages that wait to be said.
@@ -319,7 +330,8 @@ impl Machine for Client {
 
     fn poll(&mut self) -> Output<Infallible, Event> {
         self.outputs.pop_front().unwrap_or_else(|| {
-            let deadlines = [self.pause_ends(), self.next_say(), self.last_word()];
+            let half_close = self.half_close().filter(|due| *due > self.now);
+            let deadlines = [self.pause_ends(), self.next_say(), self.last_word(), half_close];
             let soonest = deadlines.into_iter().flatten().min();
             Output::Wait(soonest.filter(|_| self.state != State::Closed))
         })
@@ -526,13 +538,15 @@ mod tests {
     }
 
     #[test]
-    fn it_is_done_when_its_last_word_is_answered_and_hears_on_until_the_server_ends() {
+    fn its_side_may_be_ended_when_its_last_word_is_answered_or_for_half_a_second_is_not() {
         let mut client = Client::new(true);
         say(&mut client, 0, "a");
+        assert_eq!(client.half_close(), None, "it may say more");
         client.finish(at(0));
-        assert!(!client.is_done());
+        assert_eq!(client.half_close(), Some(at(500)));
+        assert_eq!(wake(&mut client, 0).until, Some(at(500)), "and wants to be woken for it");
         assert_eq!(hear(&mut client, 1, "one\n"), ["one"]);
-        assert!(client.is_done());
+        assert_eq!(client.half_close(), Some(at(0)));
         assert_eq!(hear(&mut client, 2, "two\n"), ["two"]);
         client.handle(at(3), Input::End);
         assert_eq!(drain(&mut client).closed, Some(Fault::Nobody));

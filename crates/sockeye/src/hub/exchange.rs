@@ -183,7 +183,8 @@ async fn converse(wanted: &Wanted, trace: Trace) -> Result<Value, String> {
         },
         default_port: near.port(),
         meaning: text.meaning,
-        may_repeat: text.may_repeat,
+        repeats: text.repeats,
+        words: "",
         tells_round_trips: false,
         flags: cli::TextClient { lines: wanted.is_line, ..cli::TextClient::default() },
     };

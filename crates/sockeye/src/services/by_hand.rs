@@ -50,6 +50,36 @@ impl ByHand {
         };
         Self { netcat, python }
     }
+
+    /// For a message over UDP to a server that first wants the address proven: the same port asks
+    /// again, with the cookie before the line end.
+    pub fn with_proof(host: &str, port: u16, message: &[u8], line_end: &[u8]) -> Self {
+        const OWN_PORT: u16 = 40_123;
+        let whole = [message, line_end].concat();
+        let again = printf_word(&[message, b" cookie="].concat());
+        let (again, end) = (again.trim_end_matches('\''), printf_word(line_end));
+        let end = end.trim_start_matches('\'');
+        let nc = format!("nc -u -w1 -p {OWN_PORT} {host} {port}");
+        let netcat = format!(
+            "c=$(printf {} | {nc} | sed -n 's/^COOKIE //p'); printf {again}%s{end} \"$c\" | {nc}",
+            printf_word(&whole)
+        );
+        let family = if host.contains(':') { "AF_INET6" } else { "AF_INET" };
+        let (first, message, end) =
+            (python_bytes(&whole), python_bytes(message), python_bytes(line_end));
+        let python = format!(
+            "import socket\n\n\
+             with socket.socket(socket.{family}, socket.SOCK_DGRAM) as server:\n    \
+             server.settimeout(5)\n    \
+             server.connect((\"{host}\", {port}))\n    \
+             server.send({first})\n    \
+             cookie = server.recv(65536).split()[1]\n    \
+             server.send({message} + b\" cookie=\" + cookie + {end})\n    \
+             answer = server.recv(65536)\n\
+             print(answer.decode(errors=\"replace\"))\n"
+        );
+        Self { netcat, python }
+    }
 }
 
 /// A word as a shell takes it back.
@@ -131,6 +161,34 @@ mod tests {
         for scheme in [Scheme::Tcp, Scheme::Udp] {
             let by_hand = ByHand::of_a_message(scheme, "127.0.0.1", 7002, b"x");
             assert!(by_hand.python.lines().count() <= 10, "{}", by_hand.python);
+        }
+        let by_hand = ByHand::with_proof("127.0.0.1", 7002, b"x", b"");
+        assert!(by_hand.python.lines().count() <= 10, "{}", by_hand.python);
+    }
+
+    /// A server that wants proof of a cookie that it made for the caller's port.
+    #[test]
+    fn the_lines_for_a_server_that_wants_proof_give_it() {
+        let server = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let port = server.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 1024];
+            while let Ok((n, from)) = server.recv_from(&mut buffer) {
+                let cookie = format!("{:022}", from.port());
+                let proven = format!("it's 100% cookie={cookie}\n");
+                let answer = if buffer[..n] == *proven.as_bytes() {
+                    "the long answer".to_owned()
+                } else {
+                    format!("COOKIE {cookie}\n")
+                };
+                let _ = server.send_to(answer.as_bytes(), from);
+            }
+        });
+        let by_hand = ByHand::with_proof("127.0.0.1", port, b"it's 100%", b"\n");
+        for (program, text) in [("sh", by_hand.netcat), ("python3", by_hand.python)] {
+            let output = Command::new(program).args(["-c", &text]).output().unwrap();
+            let printed = String::from_utf8(output.stdout).unwrap();
+            assert_eq!(printed.trim_end(), "the long answer", "{text}");
         }
     }
 }

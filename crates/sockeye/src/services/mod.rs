@@ -47,8 +47,8 @@ pub struct Text {
     pub start: fn(&Server, Listeners, Door) -> Result<(), Failure>,
     /// What its messages mean, in words.
     pub meaning: Meaning,
-    /// Whether an answer that repeats the request is never a refusal.
-    pub may_repeat: bool,
+    /// Whether the answer to a request is the request itself, as echo's is.
+    pub repeats: bool,
 }
 
 /// One wire of a service.

@@ -36,7 +36,8 @@ pub fn clock(arguments: cli::Clock) -> Result<(), Failure> {
         url,
         default_port: SERVICE.default_port(Scheme::Tcp),
         meaning: meaning::<Clock>,
-        may_repeat: false,
+        repeats: false,
+        words: " (it knows SEND_DATE and SEND_TIME)",
         tells_round_trips: false,
         flags,
     };
@@ -67,6 +68,10 @@ fn read(words: &[String]) -> Result<(What, Address), Failure> {
                 "date" => What::Date,
                 "time" => What::Time,
                 "watch" => What::Watch,
+                _ if ["date", "time", "watch"].contains(&url.as_str()) => {
+                    let line = format!("the other way round: sockeye clock {url} {what}");
+                    return Err(Failure::Usage(line));
+                }
                 other => {
                     return Err(Failure::Usage(format!(
                         "clock knows date, time and watch, not `{other}`"

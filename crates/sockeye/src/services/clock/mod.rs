@@ -21,7 +21,7 @@ pub const SERVICE: Service = Service {
             serve::start(server, listeners, door, Options::default(), TimeZone::system())
         },
         meaning: meaning::<Clock>,
-        may_repeat: false,
+        repeats: false,
     }),
     wires: &[
         Wire {

@@ -16,7 +16,8 @@ pub fn echo(arguments: cli::Echo) -> Result<(), Failure> {
         url,
         default_port: SERVICE.default_port(Scheme::Tcp),
         meaning: |_, direction| echo::meaning(direction),
-        may_repeat: true,
+        repeats: true,
+        words: "",
         tells_round_trips: true,
         flags: flags.clone(),
     };

@@ -19,7 +19,7 @@ pub const SERVICE: Service = Service {
             serve::start(server, listeners, door, Options::default(), None)
         },
         meaning: |_, direction| echo::meaning(direction),
-        may_repeat: true,
+        repeats: true,
     }),
     wires: &[
         Wire {

@@ -4,19 +4,23 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use sockeye_engine::call::connect::{connect, resolve};
 use sockeye_engine::call::datagram::DatagramCall;
 use sockeye_engine::call::stream::StreamCall;
-use sockeye_engine::call::{Call, CallFailure, Happening};
+use sockeye_engine::call::{Call, CallFailure, Happening, Heard};
+use sockeye_engine::clock;
 use sockeye_engine::trace::Trace;
 use sockeye_proto::address::{Address, Scheme};
+use sockeye_proto::machine::Tick;
 use sockeye_proto::printable::Printable;
 use sockeye_proto::text::Direction;
 use sockeye_proto::text::client::{Unsayable, is_refusal};
 use sockeye_proto::text::spoken::Spoken;
+
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli;
 use crate::exit::Failure;
@@ -35,8 +39,10 @@ pub struct Whom {
     pub default_port: u16,
     /// What its messages mean.
     pub meaning: Meaning,
-    /// Whether an answer that repeats the request is never a refusal.
-    pub may_repeat: bool,
+    /// Whether the answer to a request is the request itself, as echo's is.
+    pub repeats: bool,
+    /// The words that it knows, for who types.
+    pub words: &'static str,
     /// Whether a person wants to know how long each answer took.
     pub tells_round_trips: bool,
     /// The flags.
@@ -77,12 +83,21 @@ pub struct Session {
     asked: VecDeque<Vec<u8>>,
     /// The first that was said, as it went over the wire.
     first: Option<Spoken>,
+    /// Whether the server wanted our address proven.
+    is_proof_asked: bool,
+    /// When something was said last.
+    last_said: Option<Instant>,
+    /// Whether that has not left yet.
+    is_leaving: bool,
     answers: u64,
     round_trips: Vec<Duration>,
 }
 
 /// Round trips that are kept for the summary.
 const ROUND_TRIPS_MAX: usize = 100_000;
+/// How long a message may stand unanswered before the next is said, where only a pause tells them
+/// apart: longer than the second for which some servers wait for who types a byte at a time.
+const UNANSWERED_GAP: Duration = Duration::from_millis(1_200);
 /// Requests whose answers are waited for; of more, answers are not told apart any more.
 const ASKED_MAX: usize = 4_096;
 
@@ -96,6 +111,9 @@ impl Session {
             trace,
             asked: VecDeque::new(),
             first: None,
+            is_proof_asked: false,
+            last_said: None,
+            is_leaving: false,
             answers: 0,
             round_trips: Vec::new(),
         })
@@ -106,9 +124,19 @@ impl Session {
         self.call.is_ready()
     }
 
+    /// When the next may be said: at once if all before is answered or messages have ends, else
+    /// when a server that takes its time to see where one ends has surely seen it.
+    pub fn may_say_at(&self) -> Option<Instant> {
+        let is_apart = self.call.says_lines() || (self.asked.is_empty() && !self.is_leaving);
+        self.last_said.filter(|_| !is_apart).map(|last| last + UNANSWERED_GAP)
+    }
+
     /// Says a message.
     pub fn say(&mut self, message: &[u8]) -> Result<(), Unsayable> {
-        self.call.say(message)
+        self.call.say(message)?;
+        self.is_leaving = true;
+        self.last_said = Some(Instant::now());
+        Ok(())
     }
 
     /// Says no more.
@@ -121,11 +149,11 @@ impl Session {
         loop {
             match self.call.next().await {
                 Happening::Said(spoken) => self.said(spoken),
-                Happening::Heard(spoken, round_trip) => {
-                    return Came::Answer(self.heard(&spoken, round_trip));
-                }
+                Happening::Heard(heard) => return Came::Answer(self.heard(heard)),
                 Happening::ProofAsked(spoken) => {
-                    self.show(Direction::In, &spoken);
+                    self.is_proof_asked = true;
+                    let meaning = "asks for proof of the address: the same again, with this cookie";
+                    self.show(clock::now(), Direction::In, &spoken, meaning);
                     // It is said again, and was not answered.
                     self.asked.pop_front();
                 }
@@ -136,41 +164,52 @@ impl Session {
     }
 
     fn said(&mut self, spoken: Spoken) {
-        self.show(Direction::Out, &spoken);
+        let meaning = (self.whom.meaning)(spoken.text(), Direction::In);
+        self.show(clock::now(), Direction::Out, &spoken, &meaning);
+        self.last_said = Some(Instant::now());
+        self.is_leaving = false;
         if self.asked.len() < ASKED_MAX {
             self.asked.push_back(spoken.text().to_vec());
         }
         self.first.get_or_insert(spoken);
     }
 
-    fn heard(&mut self, spoken: &Spoken, round_trip: Option<Duration>) -> Answer {
-        self.show(Direction::In, spoken);
+    fn heard(&mut self, Heard { spoken, at, round_trip }: Heard) -> Answer {
         let request = self.asked.pop_front();
         if self.whom.url.scheme == Scheme::Udp {
             // Sent twice or not, each request is answered before the next is sent.
             self.asked.clear();
         }
-        self.answers += 1;
+        let text = spoken.text().to_vec();
+        let is_repeated = request.as_ref() == Some(&text);
+        let is_refusal =
+            !(self.whom.repeats && is_repeated) && is_refusal(&String::from_utf8_lossy(&text));
+        let meaning = if is_refusal {
+            "says no".to_owned()
+        } else if self.whom.repeats && !is_repeated {
+            "says something else".to_owned()
+        } else {
+            (self.whom.meaning)(&text, Direction::Out)
+        };
+        self.show(at, Direction::In, &spoken, &meaning);
+        self.answers += u64::from(request.is_some());
         if let Some(round_trip) = round_trip.filter(|_| self.round_trips.len() < ROUND_TRIPS_MAX) {
             self.round_trips.push(round_trip);
         }
-        let text = spoken.text().to_vec();
-        let repeats = self.whom.may_repeat && request.as_ref() == Some(&text);
-        let is_refusal = !repeats && is_refusal(&String::from_utf8_lossy(&text));
         Answer { request, text, round_trip, is_refusal }
     }
 
-    /// Shows a message to who watches; the direction is ours.
-    fn show(&self, direction: Direction, spoken: &Spoken) {
+    /// Shows a message to who watches.
+    fn show(&self, at: Tick, direction: Direction, spoken: &Spoken, meaning: &str) {
         let Some(trace) = &self.trace else { return };
-        let servers = match direction {
-            Direction::In => Direction::Out,
-            Direction::Out => Direction::In,
-        };
-        let meaning = (self.whom.meaning)(spoken.text(), servers);
         let meaning = format!("{meaning}, {}", spoken.ending());
-        let wire = self.whom.url.scheme.as_str();
-        trace.passed(direction, (wire, self.call.peer()), (spoken.wire(), 0), &meaning);
+        let other_end = (self.whom.url.scheme.as_str(), self.call.peer());
+        trace.passed_at(at, direction, other_end, (spoken.wire(), 0), &meaning);
+    }
+
+    /// What may help where no answer comes.
+    fn hint(&self) -> &'static str {
+        if self.call.says_lines() { "" } else { "; if it reads whole lines, try --lines" }
     }
 
     /// Who is called, for people.
@@ -204,8 +243,12 @@ impl Session {
     fn show_by_hand(&self, screen: &Screen) {
         if let (Some(first), true) = (&self.first, self.trace.is_some()) {
             let (scheme, peer) = (self.whom.url.scheme, self.call.peer());
-            let host = peer.ip().to_string();
-            let by_hand = ByHand::of_a_message(scheme, &host, peer.port(), first.wire());
+            let (host, port) = (peer.ip().to_string(), peer.port());
+            let by_hand = if self.is_proof_asked {
+                ByHand::with_proof(&host, port, first.text(), first.ending().as_bytes())
+            } else {
+                ByHand::of_a_message(scheme, &host, port, first.wire())
+            };
             screen.say(&format!("The same by hand:\n    {}\nor in Python:", by_hand.netcat));
             for line in by_hand.python.lines() {
                 screen.say(format!("    {line}").trim_end());
@@ -240,7 +283,7 @@ pub async fn ask(whom: Whom, request: &[u8]) -> Result<Answer, Failure> {
     outcome?;
     let name = session.name();
     match last {
-        None => Err(Failure::Network(format!("{name} did not answer"))),
+        None => Err(Failure::Network(format!("{name} did not answer{}", session.hint()))),
         Some(answer) if answer.is_refusal => Err(said_no(&name, &answer)),
         Some(answer) => Ok(answer),
     }
@@ -248,56 +291,78 @@ pub async fn ask(whom: Whom, request: &[u8]) -> Result<Answer, Failure> {
 
 /// A session with whoever types: each line is a message, each answer is printed.
 pub async fn converse(whom: Whom) -> Result<(), Failure> {
+    let mut terminate = signal(SignalKind::terminate())
+        .map_err(|e| Failure::Ours(format!("cannot catch SIGTERM: {e}")))?;
     let mut terminal = Terminal::open()?;
-    let screen = terminal.screen();
+    let (screen, interrupts) = (terminal.screen(), terminal.interrupts());
     let mut session = Session::open(whom.clone(), watch(&whom.flags, &screen)).await?;
     let is_person = terminal.is_person();
     if is_person && !session.whom.flags.quiet {
-        let name = session.name();
-        screen.say(&format!("{name}: each line is sent as a message; Ctrl-D ends"));
+        let (name, words) = (session.name(), session.whom.words);
+        screen.say(&format!("{name}: each line is sent as a message{words}; Ctrl-D ends"));
     }
     let mut typed = Typing { is_on: true, is_person, lines: 0 };
     let (mut refusal, mut failure) = (None, None);
     let interrupt = tokio::signal::ctrl_c();
     tokio::pin!(interrupt);
-    loop {
+    let is_interrupted = loop {
+        let may_say = session.may_say_at().map(tokio::time::Instant::from_std);
+        let may_take = typed.is_on && session.is_ready() && may_say.is_none();
         tokio::select! {
-            line = terminal.next(), if typed.is_on && session.is_ready() => {
-                typed.take(line, &mut session, &screen);
-            }
+            line = terminal.next(), if may_take => typed.take(line, &mut session, &screen),
             came = session.next() => match came {
                 Came::Answer(answer) => {
                     session.print(&answer, &screen)?;
-                    refusal = answer.is_refusal.then_some(answer);
+                    refusal = answer.is_refusal.then_some(answer).or(refusal);
                 }
                 // Who has said all that was to say is not cut off by that.
-                Came::Failed(CallFailure::Closed) if !typed.is_on => {}
+                Came::Failed(CallFailure::Closed) if !typed.is_on && session.asked.is_empty() => {}
                 Came::Failed(error) => {
                     let error = failed(&session, &error);
                     screen.say(&error.to_string());
                     failure = Some(error);
                 }
-                Came::Over => break,
+                Came::Over => break false,
             },
-            _ = &mut interrupt => {
-                typed.is_on = false;
-                if is_person {
-                    break;
-                }
-                return Err(Failure::Interrupted("interrupted".into()));
-            }
+            () = sleep_until(may_say) => session.asked.clear(),
+            () = interrupts.notified() => break true,
+            _ = &mut interrupt => break true,
+            _ = terminate.recv() => break true,
         }
-    }
-    session.show_by_hand(&screen);
+    };
     drop(terminal);
-    if session.whom.tells_round_trips && !session.whom.flags.quiet {
+    let screen = Screen::plain();
+    session.show_by_hand(&screen);
+    if !session.whom.flags.quiet && (session.whom.tells_round_trips || is_person) {
         summarise(&session, typed.lines);
     }
     match (refusal, failure) {
+        _ if is_interrupted && is_person => Ok(()),
+        _ if is_interrupted => Err(Failure::Interrupted("interrupted".into())),
         (_, Some(failure)) => Err(failure),
-        (Some(answer), None) if typed.lines == 1 => Err(said_no(&session.name(), &answer)),
+        (Some(answer), None) if typed.lines == 1 || is_busy(&answer) => {
+            Err(said_no(&session.name(), &answer))
+        }
+        (_, None) if !is_person && session.answers < typed.lines => {
+            let (answers, lines) = (session.answers, typed.lines);
+            let (name, hint) = (session.name(), session.hint());
+            let what = format!("{name} answered {answers} of {lines} messages{hint}");
+            Err(Failure::Network(what))
+        }
         _ => Ok(()),
     }
+}
+
+async fn sleep_until(at: Option<tokio::time::Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether nothing was asked at all: the server is full.
+fn is_busy(answer: &Answer) -> bool {
+    answer.text.get(..4).is_some_and(|opening| opening.eq_ignore_ascii_case(b"busy"))
 }
 
 /// What has been typed so far.
@@ -314,7 +379,7 @@ impl Typing {
             Typed::TooLong => {
                 return screen.say("a line longer than 65536 bytes is left out");
             }
-            Typed::End | Typed::Interrupted => {
+            Typed::End => {
                 self.is_on = false;
                 return session.finish();
             }
@@ -331,7 +396,9 @@ impl Typing {
 fn summarise(session: &Session, said: u64) {
     let mut trips = session.round_trips.clone();
     trips.sort_unstable();
-    let (Some(least), Some(most)) = (trips.first(), trips.last()) else { return };
+    let (Some(least), Some(most)) = (trips.first(), trips.last()) else {
+        return Screen::plain().say(&format!("no answer to {said} messages"));
+    };
     let median = trips[trips.len() / 2];
     let [least, median, most] = [*least, median, *most].map(ms);
     let count = |n: u64, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
