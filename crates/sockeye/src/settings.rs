@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::io::Read as _;
 use std::path::PathBuf;
 
 use clap::parser::ValueSource;
@@ -18,6 +19,8 @@ use crate::cli::Cli;
 use crate::exit::Failure;
 
 const PREFIX: &str = "SOCKEYE_";
+/// A longer file is none of ours.
+const SETTINGS_MAX_BYTES: u64 = 1 << 20;
 /// Flags that are not settings.
 const NOT_SETTINGS: [&str; 3] = ["help", "version", "config"];
 
@@ -192,8 +195,13 @@ fn table_of(
     verbs: &[String],
 ) -> Result<toml::Table, Failure> {
     let shown = path.display();
-    let text = std::fs::read_to_string(path)
+    let mut text = String::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(SETTINGS_MAX_BYTES + 1).read_to_string(&mut text))
         .map_err(|e| Failure::Usage(format!("cannot read the settings in {shown}: {e}")))?;
+    if text.len() as u64 > SETTINGS_MAX_BYTES {
+        return Err(Failure::Usage(format!("{shown} is longer than settings are: 1 MiB at most")));
+    }
     let mut table: toml::Table =
         text.parse().map_err(|e| Failure::Usage(format!("{shown} is not TOML: {e}")))?;
     check_keys(command, &table, "").map_err(|e| Failure::Usage(format!("{shown}: {e}")))?;

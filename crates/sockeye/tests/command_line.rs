@@ -78,6 +78,7 @@ fn wrong_usage_is_exit_2_and_names_what_is_wrong() {
     assert_usage_error(&["up", "--on", "files"], "NAME=URL");
     assert_usage_error(&["up", "--on", "chat=tcp://127.0.0.1:0"], "no service `chat`");
     assert_usage_error(&["up", "--on", "files=gopher://x"], "gopher");
+    assert_usage_error(&["up", "--config", "/dev/zero"], "1 MiB at most");
     assert_usage_error(&["serve"], "files");
     assert_usage_error(&["serve", "fils"], "files");
     assert_usage_error(&["serve", "files", "--on", "ftp://127.0.0.1:0"], "http://, tcp://");

@@ -159,9 +159,13 @@ fn a_refusal_is_exit_1_when_it_was_the_only_request() {
         let output = piped(&["clock", url], b"huh\nSEND_DATE\nhuh");
         assert_eq!((code(&output), stdout(&output).lines().count()), (0, 3));
     }
-    let (_server, tcp, _) = serve("echo", &[]);
-    let output = ours(&["echo", &tcp, "error: none"]);
-    assert_eq!((code(&output), stdout(&output).as_str()), (0, "error: none\n"), "it is the echo");
+    let (_server, tcp, udp) = serve("echo", &[]);
+    for url in [&tcp, &udp] {
+        for text in ["error: none", "busybox", "COOKIE jar"] {
+            let output = ours(&["echo", url, text]);
+            assert_eq!((code(&output), stdout(&output)), (0, format!("{text}\n")), "it is echo");
+        }
+    }
     let (_server, tcp, _) = serve("echo", &["--max-clients", "1", "--idle-timeout", "none"]);
     let address: SocketAddr = tcp.strip_prefix("tcp://").unwrap().parse().unwrap();
     let mut inside = support::connect(address);

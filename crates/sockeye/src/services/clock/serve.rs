@@ -63,7 +63,7 @@ pub fn serve(arguments: cli::ServeClock) -> Result<(), Failure> {
     let framer = text.framing.framer(listeners.unframed())?;
     let server = Server::new(text.server)?;
     let driver = text.driver.into();
-    let options = Options { driver, framer, plain: text.plain };
+    let options = Options { driver, framer, plain: text.plain, takes_any_text: false };
     let zone = if arguments.utc { TimeZone::UTC } else { TimeZone::system() };
     serving::run(&server, driver, || async {
         listeners.announce()?;
@@ -76,7 +76,7 @@ pub fn start(
     server: &Server,
     listeners: Listeners,
     door: Door,
-    Options { driver, framer, plain }: Options,
+    Options { driver, framer, plain, takes_any_text }: Options,
     zone: TimeZone,
 ) -> Result<(), Failure> {
     let prototype = ZoneClock { clock: Clock::default(), zone };
@@ -89,5 +89,5 @@ pub fn start(
         books: Arc::clone(&datagram_books),
         out: Vec::new(),
     };
-    listeners.serve(server, driver, (talks, door), &plain, replies)
+    listeners.serve(server, (driver, takes_any_text), (talks, door), &plain, replies)
 }

@@ -16,7 +16,8 @@ pub const SERVICE: Service = Service {
     name: "echo",
     hub: Hub::Text(Text {
         start: |server, listeners, door| {
-            serve::start(server, listeners, door, Options::default(), None)
+            let options = Options { takes_any_text: true, ..Options::default() };
+            serve::start(server, listeners, door, options, None)
         },
         meaning: |_, direction| echo::meaning(direction),
         repeats: true,

@@ -72,7 +72,7 @@ pub fn serve(arguments: cli::ServeEcho) -> Result<(), Failure> {
     let framer = text.framing.framer(unframed)?;
     let server = Server::new(text.server)?;
     let driver = text.driver.into();
-    let options = Options { driver, framer, plain: text.plain };
+    let options = Options { driver, framer, plain: text.plain, takes_any_text: true };
     serving::run(&server, driver, || async {
         listeners.announce()?;
         start(&server, listeners, server.door(), options, arguments.reply)
@@ -84,7 +84,7 @@ pub fn start(
     server: &Server,
     listeners: Listeners,
     door: Door,
-    Options { driver, framer, plain }: Options,
+    Options { driver, framer, plain, takes_any_text }: Options,
     reply: Option<String>,
 ) -> Result<(), Failure> {
     let (books, datagram_books) =
@@ -95,7 +95,13 @@ pub fn start(
             books: Arc::clone(&datagram_books),
             out: Vec::new(),
         };
-        return listeners.serve(server, driver, (Raw { books }, door), &plain, echoes);
+        return listeners.serve(
+            server,
+            (driver, takes_any_text),
+            (Raw { books }, door),
+            &plain,
+            echoes,
+        );
     };
     let prototype = FixedReply(reply);
     let talks = Talks { prototype: prototype.clone(), framer, books };
@@ -105,5 +111,5 @@ pub fn start(
         books: Arc::clone(&datagram_books),
         out: Vec::new(),
     };
-    listeners.serve(server, driver, (talks, door), &plain, replies)
+    listeners.serve(server, (driver, takes_any_text), (talks, door), &plain, replies)
 }

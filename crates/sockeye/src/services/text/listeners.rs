@@ -24,6 +24,8 @@ pub struct Options {
     pub framer: Framer,
     /// Networks whose datagrams are trusted as they stand.
     pub plain: Vec<Network>,
+    /// Whether datagrams are answered that begin like the answers of servers.
+    pub takes_any_text: bool,
 }
 
 /// Sockets that are bound and not yet served.
@@ -80,7 +82,12 @@ impl Listeners {
     }
 
     /// The rules for datagrams to one of these sockets, with a cookie key of its own.
-    fn guard(&self, server: &Server, plain: &[Network]) -> Result<Guard, Failure> {
+    fn guard(
+        &self,
+        server: &Server,
+        plain: &[Network],
+        takes_any_text: bool,
+    ) -> Result<Guard, Failure> {
         let mut key = [0; 32];
         rustix::rand::getrandom(&mut key, rustix::rand::GetRandomFlags::empty())
             .map_err(|e| Failure::Ours(format!("the system gives no random bytes: {e}")))?;
@@ -89,6 +96,7 @@ impl Listeners {
         let rules = GuardRules {
             own_ports: bound.chain(usual).chain(self.ports_beside.iter().copied()).collect(),
             trusted: plain.to_vec(),
+            takes_any_text,
             clients: server.client_limits(),
             idle: server.idle(),
             ..GuardRules::default()
@@ -100,7 +108,7 @@ impl Listeners {
     pub fn serve<S, D>(
         self,
         server: &Server,
-        driver: Driver,
+        (driver, takes_any_text): (Driver, bool),
         service: (S, Door),
         plain: &[Network],
         datagram: impl Fn(Guard) -> D,
@@ -111,8 +119,11 @@ impl Listeners {
     {
         let (service, door) = service;
         let bounds = Bounds { idle: server.idle(), door };
-        let guards: Vec<Guard> =
-            self.datagrams.iter().map(|_| self.guard(server, plain)).collect::<Result<_, _>>()?;
+        let guards: Vec<Guard> = self
+            .datagrams
+            .iter()
+            .map(|_| self.guard(server, plain, takes_any_text))
+            .collect::<Result<_, _>>()?;
         let sockets = self.datagrams.into_iter().zip(guards);
         let ports =
             sockets.map(|(socket, guard)| DatagramPort::new(socket, datagram(guard))).collect();
