@@ -7,6 +7,7 @@ import { counted, exactBytes, visibleName } from "./format.js";
 import { httpEntry } from "./wire/http.js";
 import { record } from "./wire/log.js";
 
+const TITLE_CHARACTERS = 24; // of a message
 const TOOL_TIMEOUT = 10_000; // the hub itself gives up on an exchange after 5 s
 
 /** The hub answered, but not with what was asked for. */
@@ -55,9 +56,10 @@ export async function echoOverHttp(text) {
     query: { text },
     tell(told) {
       const tells = told.text === text ? "gives the same text back" : "gives something else back";
-      number = record(httpEntry({ title: "Echo over HTTP", requests: [{ seen: told, asks: "wants this text back", tells }] }));
+      number = record(httpEntry({ title: titleOf("echo", "http", text), requests: [{ seen: told, asks: "wants this text back", tells }] }));
     },
   });
+  refuseTooLong(seen.status);
   if (seen.status !== 200) throw new HubProblem(seen.status, `The hub refuses (${seen.status})`, seen.text.trim());
   return { text: seen.text, round_trip_ms: seen.answered - seen.began, number };
 }
@@ -74,7 +76,7 @@ export async function askForTime(tell) {
  */
 export async function exchange({ service, wire, message, line = false }) {
   const query = { service, wire, message, ...(line ? { line: "yes" } : {}) };
-  const title = `${visibleName(service[0].toUpperCase() + service.slice(1))} over ${wire.toUpperCase()}`;
+  const title = titleOf(service, wire, message);
   const seen = await ask("/-/api/exchange", {
     query,
     headers: { Accept: "application/json" },
@@ -127,8 +129,22 @@ async function ask(path, { query, headers = {}, cache = "no-store", signal, tell
   return seen;
 }
 
+/** 'Echo over UDP: "hello"', so that one is told from the next. */
+function titleOf(service, wire, message) {
+  const characters = [...message.slice(0, 2 * TITLE_CHARACTERS + 2)];
+  const start = characters.slice(0, TITLE_CHARACTERS).join("");
+  const rest = characters.length > TITLE_CHARACTERS ? "…" : "";
+  return `${visibleName(service[0].toUpperCase() + service.slice(1))} over ${wire.toUpperCase()}: "${visibleName(start)}${rest}"`;
+}
+
+/** Such a refusal comes before the hub knows what is asked, and so in no form of ours. */
+function refuseTooLong(status) {
+  if (status === 414 || status === 431) throw new HubProblem(status, "Too long for the hub", `It takes no request of that length (${status}).`);
+}
+
 /** The answer, if it is one. */
 function checked({ status }, answer) {
+  if (!answer) refuseTooLong(status);
   if (!answer) throw new HubProblem(status, "That was not the hub", "Something else answered in its place. This device may have joined another network.");
   if (status !== 200) throw new HubProblem(status, answer.error, answer.detail);
   return answer;

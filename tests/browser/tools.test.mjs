@@ -53,7 +53,7 @@ async function say(page, text, over) {
   await echo.getByRole("radio", { name: over }).check();
   await echo.getByRole("button", { name: "Say it" }).click();
   await echo.locator(".answer").waitFor();
-  return { answer: await echo.locator(".answer").textContent(), note: await echo.locator(".told").textContent() };
+  return { answer: await echo.locator(".answer").textContent(), note: await echo.locator(".result .told").textContent() };
 }
 
 async function askClock(page, what, over) {
@@ -122,19 +122,73 @@ describe("echo", () => {
       assert.equal(await page.evaluate(() => window.hurt), undefined);
     }));
 
-  test("what the hub refuses is told in its own words", () =>
-    visit(
-      "/",
-      async (page) => {
-        await openTools(page);
-        const echo = tool(page, "Echo");
-        await echo.getByRole("radio", { name: "UDP" }).check();
-        await echo.getByRole("textbox").fill("x".repeat(4097));
+  test("a text that is too long is told so, and not sent", () =>
+    visit("/", async (page) => {
+      await openTools(page);
+      const echo = tool(page, "Echo");
+      const field = echo.getByRole("textbox");
+      assert.equal(await field.getAttribute("maxlength"), "4096");
+      const asked = [];
+      page.on("request", (request) => asked.push(request.url()));
+      for (const over of ["HTTP", "TCP", "UDP"]) {
+        await field.fill("ahoy");
+        await echo.getByRole("radio", { name: over }).check();
         await echo.getByRole("button", { name: "Say it" }).click();
-        await echo.getByText("at most 4096 bytes").waitFor();
-      },
-      { expected: [/Failed to load resource.*400/] },
-    ));
+        await echo.locator(".answer").waitFor();
+        asked.length = 0;
+        await field.fill("😀".repeat(1025));
+        await echo.getByRole("button", { name: "Say it" }).click();
+        await echo.getByText("Too long: at most 4096 bytes here.").waitFor();
+        assert.ok(await echo.locator(".answer").isHidden());
+        assert.deepEqual(asked.filter((url) => /echo|exchange/.test(url)), []);
+        // As long as may be is not too long.
+        await field.fill("😀".repeat(1024));
+        await echo.getByRole("button", { name: "Say it" }).click();
+        await echo.getByText("The same came back.").waitFor();
+      }
+    }));
+
+  for (const status of [414, 431]) {
+    test(`a refusal with ${status} is the hub's own`, () =>
+      visit(
+        "/",
+        async (page) => {
+          await page.route(/api\/(echo|exchange)/, (route) => route.fulfill({ status, body: "" }));
+          await openTools(page);
+          const echo = tool(page, "Echo");
+          for (const over of ["HTTP", "TCP"]) {
+            await echo.getByRole("radio", { name: over }).check();
+            await echo.getByRole("button", { name: "Say it" }).click();
+            await echo.getByText("Too long for the hub.").waitFor();
+          }
+        },
+        { expected: [/Failed to load resource.*4[13][41]/] },
+      ));
+  }
+
+  test("without a text, the last answer goes and what is missing is said", () =>
+    visit("/", async (page) => {
+      await openTools(page);
+      await say(page, "ahoy", "HTTP");
+      const echo = tool(page, "Echo");
+      await echo.getByRole("textbox").fill("");
+      await page.keyboard.press("Enter");
+      await echo.getByText("the text is missing").waitFor();
+      assert.ok(await echo.locator(".answer").isHidden());
+      assert.equal(await focused(page), "echo-text");
+    }));
+
+  test("the chosen wire can be read with the mouse over it", () =>
+    visit("/", async (page) => {
+      await openTools(page);
+      const label = (name) => tool(page, "Echo").locator(".wires label", { hasText: name });
+      const colour = (name) => label(name).locator("span").evaluate((span) => getComputedStyle(span).backgroundColor);
+      const [checked, other] = [await colour("HTTP"), await colour("TCP")];
+      await label("HTTP").hover();
+      assert.equal(await colour("HTTP"), checked);
+      await label("TCP").hover();
+      assert.notEqual(await colour("TCP"), other);
+    }));
 
   test("by keyboard alone, and back to where one was", () =>
     visit("/", async (page) => {
@@ -262,6 +316,91 @@ describe("clock", () => {
   }
 });
 
+for (const reducedMotion of ["no-preference", "reduce"]) {
+  test(`an answer below the fold comes into view, with motion ${reducedMotion}`, () =>
+    visit(
+      "/",
+      async (page) => {
+        await openMeasured(page);
+        await say(page, "ahoy", "HTTP");
+        const { answer } = await askClock(page, "Date", "TCP");
+        assert.match(answer, DATE);
+        const inSight = () =>
+          page.evaluate(() => {
+            const shown = document.querySelector(".asking .result").getBoundingClientRect();
+            const list = document.getElementById("tool-list").getBoundingClientRect();
+            return shown.top >= list.top && shown.bottom <= list.bottom;
+          });
+        await eventually(page, inSight, true);
+      },
+      { viewport: { width: 1280, height: 560 }, reducedMotion },
+    ));
+}
+
+describe("from another machine", () => {
+  let outward;
+  before(() => {
+    outward = outwardAddress();
+  });
+  after(() => outward.release());
+
+  const fromAfar = async (parameters, act, options) => {
+    const other = await startHub("up", folder.root, "--quiet", "--on", `files=http://${outward.address}:0`, ...parameters);
+    try {
+      await visitIn(browser, other.address, act, options);
+    } finally {
+      await other.stop();
+    }
+  };
+  const state = (page, name) =>
+    tool(page, name)
+      .locator(".wires label")
+      .evaluateAll((labels) => labels.map((label) => `${label.textContent}${label.control.disabled ? " disabled" : ""}`));
+  const LOOPBACK = ["echo=tcp", "echo=udp", "clock=tcp", "clock=udp"].flatMap((on) => ["--on", `${on}://127.0.0.1:0`]);
+
+  for (const [size, viewport] of [
+    ["desk", { width: 1280, height: 800 }],
+    ["phone", PHONE],
+  ]) {
+    test(`what works over HTTP is there, and what lets in is told, on a ${size}`, () =>
+      fromAfar(
+        LOOPBACK,
+        async (page) => {
+          await openMeasured(page);
+          assert.deepEqual(await state(page, "Echo"), ["HTTP", "TCP disabled", "UDP disabled"]);
+          assert.equal((await say(page, "ahoy", "HTTP")).answer, "ahoy");
+          assert.match(await offsetWords(page), /agree/);
+          for (const name of ["Echo", "Clock"]) {
+            const note = await tool(page, name).locator(".elsewhere").textContent();
+            const on = (wire) => `--on ${name.toLowerCase()}=${wire}://0\\.0\\.0\\.0:\\d+`;
+            assert.match(note, new RegExp(`^TCP and UDP: only on the hub's own machine; it lets others in when started with ${on("tcp")} ${on("udp")}$`));
+          }
+          assert.deepEqual(await state(page, "Clock"), []);
+          assert.ok(await tool(page, "Clock").getByRole("button", { name: "Date" }).isHidden());
+          assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), viewport.width);
+          await hasNoSeriousFault(page);
+        },
+        { viewport, bypassCSP: true, reducedMotion: "reduce" },
+      ));
+  }
+
+  test("each wire is told by itself", () =>
+    fromAfar(["--on", `echo=tcp://${outward.address}:0`, "--on", "echo=udp://127.0.0.1:0", "--on", `clock=tcp://${outward.address}:0`, "--without", "clock.udp"], async (page) => {
+      await openTools(page);
+      assert.deepEqual(await state(page, "Echo"), ["HTTP", "TCP", "UDP disabled"]);
+      assert.equal((await say(page, "ahoy", "TCP")).answer, "ahoy");
+      assert.match(await tool(page, "Echo").locator(".elsewhere").textContent(), /^UDP: only on the hub's own machine;/);
+      assert.deepEqual(await state(page, "Clock"), ["TCP"]);
+      assert.equal(await tool(page, "Clock").locator(".elsewhere").count(), 0);
+    }));
+
+  test("what does not run is not there", () =>
+    fromAfar(["--without", "echo", ...LOOPBACK.slice(4)], async (page) => {
+      await openTools(page);
+      assert.deepEqual(await tools(page).getByRole("heading", { level: 3 }).allTextContents(), ["Clock"]);
+    }));
+});
+
 describe("what the hub leaves out", () => {
   const withHub = async (parameters, act) => {
     const other = await startHub("up", folder.root, "--port", "0", "--quiet", ...parameters);
@@ -348,6 +487,19 @@ describe("the wire", () => {
       assert.match(back.lines[0], /^"\d\d:\d\d:\d\d"$/);
     }));
 
+  test("tells what was said from what was said before, as text and not at length", () =>
+    visit("/", async (page) => {
+      await openTools(page);
+      await say(page, "<b>😀</b>\u202e", "UDP");
+      await eventually(page, () => tool(page, "Echo").locator(".answer").textContent(), "<b>😀</b>⟪U+202E⟫");
+      await say(page, "😀".repeat(40), "TCP");
+      await eventually(page, () => tool(page, "Echo").locator(".answer").textContent(), "😀".repeat(40));
+      await askClock(page, "Date", "TCP");
+      await page.getByRole("button", { name: "Wire", exact: true }).click();
+      const said = (await exchanges(page)).filter((title) => title.includes('"'));
+      assert.deepEqual(said, ['Clock over TCP: "SEND_DATE"', `Echo over TCP: "${"😀".repeat(24)}…"`, 'Echo over UDP: "<b>😀</b>⟪U+202E⟫"']);
+    }));
+
   test("of the clock's offset has every question, and which one counts", () =>
     visit("/", async (page) => {
       await openMeasured(page);
@@ -366,7 +518,10 @@ describe("the wire", () => {
       }
       await tools(page).getByRole("button", { name: "Close the tools" }).click();
       await page.keyboard.press("w");
-      assert.deepEqual(await exchanges(page), Array(20).fill("Echo over HTTP"));
+      assert.deepEqual(
+        await exchanges(page),
+        Array.from({ length: 20 }, (_, index) => `Echo over HTTP: "text ${22 - index}"`),
+      );
       assert.ok((await messages(page))[1].lines.includes("text 22"));
       await page.keyboard.press("ArrowDown");
       await page.keyboard.press("ArrowDown");

@@ -10,7 +10,7 @@ import { httpEntry } from "../wire/http.js";
 import { record } from "../wire/log.js";
 import { best, offsetInWords, reckon } from "./offset.js";
 import { createResult, wordsFor } from "./result.js";
-import { createWires, wiresOf } from "./wires.js";
+import { createWires, noteOf, wiresOf } from "./wires.js";
 
 const SAMPLES = 6;
 const SPACING = 120; // ms, so that one burst of traffic does not spoil them all
@@ -21,10 +21,10 @@ export const clock = {
   name: "Clock",
   about: "The hub’s time, and how far this device’s clock is from it.",
 
-  /** null where the hub has no clock for this visitor. */
+  /** null where the hub runs no clock. */
   create(hub, tools) {
     const offered = wiresOf(hub, "clock");
-    if (!offered.length) return null;
+    if (!offered) return null;
     const face = createFace();
     const offset = createOffset(face, tools);
     return {
@@ -153,7 +153,10 @@ function meaningOf(taken, kept) {
 
 /** Date and time from the service itself. */
 function createAsking(offered, { showWire }) {
-  const wires = createWires(offered, "clock-wire");
+  const heading = element("h4", {}, "Ask the service");
+  const note = noteOf(offered, "clock-elsewhere");
+  if (!offered.reached.length) return element("div", { class: "asking" }, heading, note ?? "");
+  const wires = createWires(offered, "clock-wire", note);
   const result = createResult({ showWire });
   const buttons = Object.keys(MESSAGES).map((what) => element("button", { type: "button", class: "button", click: (event) => ask(what, event.currentTarget) }, what));
 
@@ -170,8 +173,8 @@ function createAsking(offered, { showWire }) {
       result.fail(error);
     }
     button.disabled = false;
-    if (document.activeElement === document.body) button.focus();
+    if (document.activeElement === document.body) button.focus({ preventScroll: true });
   }
 
-  return element("div", { class: "asking" }, element("h4", {}, "Ask the service"), element("div", { class: "row" }, wires.element, element("div", { class: "buttons" }, ...buttons)), result.element);
+  return element("div", { class: "asking" }, heading, element("div", { class: "row" }, wires.element, element("div", { class: "buttons" }, ...buttons)), note ?? "", result.element);
 }

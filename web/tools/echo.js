@@ -5,25 +5,34 @@ import { element } from "../element.js";
 import { milliseconds } from "../format.js";
 import { HubProblem, echoOverHttp, exchange } from "../hub.js";
 import { createResult } from "./result.js";
-import { createWires, wiresOf } from "./wires.js";
+import { createWires, noteOf, wiresOf } from "./wires.js";
+
+const MAX_BYTES = 4096; // as the hub has it for an exchange
 
 export const echo = {
   name: "Echo",
   about: "The same words back: is the way open, and how long does it take?",
 
-  /** null where the hub has no echo for this visitor. */
+  /** null where the hub runs no echo. */
   create(hub, { showWire }) {
     const offered = wiresOf(hub, "echo");
-    if (!offered.length) return null;
-    const wires = createWires(["http", ...offered], "echo-wire");
-    const text = element("input", { id: "echo-text", type: "text", autocomplete: "off", autocapitalize: "off", spellcheck: "false", enterkeyhint: "send", required: true, value: "Hello, hub" });
+    if (!offered) return null;
+    const note = noteOf(offered, "echo-elsewhere");
+    const wires = createWires({ ...offered, reached: ["http", ...offered.reached] }, "echo-wire", note);
+    const text = element("input", { id: "echo-text", type: "text", autocomplete: "off", autocapitalize: "off", spellcheck: "false", enterkeyhint: "send", required: true, maxlength: MAX_BYTES, value: "Hello, hub" });
     const button = element("button", { class: "button" }, "Say it");
     const result = createResult({ showWire });
-    const form = element("form", {}, element("label", { for: "echo-text" }, "Text"), text, element("div", { class: "row" }, wires.element, button), result.element);
+    const form = element("form", { novalidate: true }, element("label", { for: "echo-text" }, "Text"), text, element("div", { class: "row" }, wires.element, button), note ?? "", result.element);
 
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
       const said = wellFormed(text.value);
+      const wrong = faultOf(said);
+      if (wrong) {
+        result.want(wrong);
+        text.focus();
+        return;
+      }
       button.disabled = true;
       result.busy();
       try {
@@ -33,11 +42,17 @@ export const echo = {
       }
       button.disabled = false;
       // A disabled button has lost the focus.
-      if (document.activeElement === document.body) button.focus();
+      if (document.activeElement === document.body) button.focus({ preventScroll: true });
     });
     return { element: form };
   },
 };
+
+/** Why a text cannot be said; null if it can. */
+function faultOf(said) {
+  if (!said) return "Say what: the text is missing.";
+  return new TextEncoder().encode(said).length > MAX_BYTES ? `Too long: at most ${MAX_BYTES} bytes here.` : null;
+}
 
 async function sayIt(said, wire) {
   if (wire === "http") {

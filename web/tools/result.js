@@ -5,7 +5,7 @@ import { element } from "../element.js";
 import { HubProblem, HubSilent } from "../hub.js";
 import { visibleName } from "../format.js";
 
-/** {element, busy(), say({answer, note, number}), fail(error)} */
+/** {element, busy(), say({answer, note, number}), fail(error), want(words)} */
 export function createResult({ showWire }) {
   const place = element("div", { class: "result", "aria-live": "polite" });
 
@@ -15,6 +15,13 @@ export function createResult({ showWire }) {
     // Without a number: of what failed before anything passed, too, the last
     // entry tells.
     place.append(element("button", { type: "button", class: "to-wire", click: () => showWire(number) }, "Show the wire"));
+    show();
+  }
+
+  // What is asked for below the fold answers where nobody sees it.
+  function show() {
+    const still = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+    place.scrollIntoView({ block: "nearest", behavior: still ? "auto" : "smooth" });
   }
 
   return {
@@ -32,6 +39,12 @@ export function createResult({ showWire }) {
       place.removeAttribute("aria-busy");
       const [heading, text] = wordsFor(error);
       draw("failed", number, element("p", {}, element("strong", {}, heading), ` ${text}`));
+    },
+    /** What is wrong with what was typed: nothing has passed. */
+    want(words) {
+      place.className = "result failed";
+      place.replaceChildren(element("p", {}, words));
+      show();
     },
   };
 }

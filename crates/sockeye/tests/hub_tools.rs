@@ -6,7 +6,7 @@ use std::process::Command;
 
 mod support;
 
-use support::{Fixture, Server, run, sockeye};
+use support::{Fixture, Http, Server, run, sockeye};
 
 /// A hub with all its services on free ports.
 fn hub(fixture: &Fixture, flags: &[&str], lines: usize) -> Server {
@@ -84,6 +84,45 @@ fn the_hub_calls_its_own_services_and_nobody_else() {
     }
     let empty = hub.get("/-/api/exchange?service=clock&wire=udp&message=").json();
     assert_eq!(empty["answer"]["refused"], true, "an empty datagram is a message: {empty}");
+}
+
+#[test]
+fn who_does_not_reach_a_service_is_refused_an_exchange_and_told_what_lets_in() {
+    let fixture = Fixture::new();
+    let hub = hub(&fixture, &["--without", "clock.udp"], 5);
+    let port = |name: &str| {
+        let line = hub.lines.iter().filter(|line| line.contains(name)).nth(1).unwrap();
+        line.rsplit(':').next().unwrap().to_owned()
+    };
+    let echo_tcp = port("tcp://");
+    let from_afar = |path: &str| {
+        let mut http = Http::connect(hub.http());
+        http.send(format!("GET {path} HTTP/1.1\r\nHost: 192.0.2.1:8080\r\n\r\n"));
+        http.answer()
+    };
+    let refused = from_afar("/-/api/exchange?service=echo&wire=tcp&message=hello&line=yes");
+    assert_eq!(refused.status, 403);
+    let why = format!(
+        "echo over TCP is only on the hub's own machine; it lets others in when started with \
+         --on echo=tcp://0.0.0.0:{echo_tcp}"
+    );
+    assert!(refused.text().contains(&why), "{}", refused.text());
+    assert_eq!(from_afar("/-/api/exchange?service=clock&wire=udp&message=x").status, 400);
+    assert_eq!(from_afar("/-/api/echo?text=hello").text(), "hello");
+    assert_eq!(from_afar("/-/api/clock").status, 200);
+
+    let told = from_afar("/-/api/hub").json();
+    assert_eq!(told["running"], serde_json::json!(["files", "echo", "clock"]));
+    assert_eq!(told["services"], serde_json::json!([]), "none listens at 192.0.2.1");
+    let elsewhere = told["elsewhere"].as_array().unwrap();
+    let wires: Vec<String> = elsewhere
+        .iter()
+        .map(|one| format!("{}.{}", one["name"].as_str().unwrap(), one["wire"].as_str().unwrap()))
+        .collect();
+    assert_eq!(wires, ["files.http", "files.tcp", "echo.tcp", "echo.udp", "clock.tcp"]);
+    assert_eq!(elsewhere[2]["let_in"], format!("--on echo=tcp://0.0.0.0:{echo_tcp}"));
+    let near = hub.get("/-/api/hub").json();
+    assert_eq!(near["elsewhere"], serde_json::json!([]));
 }
 
 #[test]

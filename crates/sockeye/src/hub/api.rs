@@ -30,19 +30,31 @@ pub struct Facts {
 
 impl Facts {
     /// For the page: names, version, and each service's address as the asking browser would reach
-    /// it, which is by the host that it used itself. What listens only elsewhere is left out.
+    /// it, which is by the host that it used itself. What listens only elsewhere is told apart,
+    /// with what would let it in.
     pub fn describe(&self, host: &str) -> serde_json::Value {
         let mut services = Vec::new();
+        let mut elsewhere = Vec::new();
+        let mut running = Vec::new();
         for service in of_the_hub() {
+            if self.places.iter().any(|place| place.service.name == service.name) {
+                running.push(service.name);
+            }
             for wire in service.wires {
-                let mut ports: Vec<u16> = self
-                    .places
-                    .iter()
-                    .filter(|place| place.is_of(service, wire))
+                let own = || self.places.iter().filter(|place| place.is_of(service, wire));
+                let mut ports: Vec<u16> = own()
                     .filter(|place| is_reached_by(host, place.address.ip()))
                     .map(|place| place.address.port())
                     .collect();
                 ports.dedup();
+                if let (true, Some(first)) = (ports.is_empty(), own().next()) {
+                    elsewhere.push(json!({
+                        "name": service.name,
+                        "wire": wire.scheme.as_str(),
+                        "only": only_where(first),
+                        "let_in": let_in(first),
+                    }));
+                }
                 for port in ports {
                     let scheme = wire.scheme.as_str();
                     let slash = if wire.scheme == Scheme::Http { "/" } else { "" };
@@ -60,7 +72,9 @@ impl Facts {
             "name": self.machine,
             "version": env!("CARGO_PKG_VERSION"),
             "folder": self.folder,
+            "running": running,
             "services": services,
+            "elsewhere": elsewhere,
             "started": to_the_second(self.started),
             "time": to_the_second(Timestamp::now()),
         })
@@ -159,6 +173,20 @@ pub fn is_reached_by(host: &str, listener: IpAddr) -> bool {
         }
         Err(_) => !listener.is_loopback(),
     }
+}
+
+/// Where alone a listener is reached, in words.
+pub fn only_where(place: &Place) -> String {
+    match place.address.ip() {
+        ip if ip.is_loopback() => "on the hub's own machine".to_owned(),
+        ip => format!("at {ip}"),
+    }
+}
+
+/// What the hub would have to be started with for others to reach a listener.
+pub fn let_in(place: &Place) -> String {
+    let (name, scheme, port) = (place.service.name, place.scheme.as_str(), place.address.port());
+    format!("--on {name}={scheme}://0.0.0.0:{port}")
 }
 
 /// An answer that is never kept.

@@ -69,24 +69,19 @@ struct Wanted {
 
 /// `/-/api/exchange?service=clock&wire=udp&message=SEND_TIME`: has the hub say that to its own
 /// service, over the wire that was named, and tells what passed. `line=yes` says it as a line.
+/// Nobody gets by it where they could not go themselves.
 pub async fn answer(
     request: &Parts,
     places: &[Place],
     (authority, host): (&str, &str),
 ) -> Result<Answer, Refusal> {
     let query = request.uri.query().unwrap_or_default();
-    let wanted = read(query, places).map_err(|why| Refusal::new(StatusCode::BAD_REQUEST, why))?;
+    let wanted = read(query, places, host)?;
     let mut told = exchange(&wanted).await;
     let Place { service, scheme, address } = wanted.place;
-    // As whoever asks would reach it, if that is not by this machine's loopback alone.
-    let reached = if api::is_reached_by(host, address.ip()) {
-        api::bare(host).to_owned()
-    } else {
-        near(address).ip().to_string()
-    };
     let end: &[u8] = if wanted.is_line { b"\n" } else { b"" };
     let wire = [wanted.message.as_slice(), end].concat();
-    let by_hand = ByHand::of_a_message(scheme, &reached, address.port(), &wire);
+    let by_hand = ByHand::of_a_message(scheme, api::bare(host), address.port(), &wire);
     let (name, scheme) = (service.name, scheme.as_str());
     let message = shell_word(&format!("message={}", String::from_utf8_lossy(&wanted.message)));
     let line = if wanted.is_line { " -d line=yes" } else { "" };
@@ -105,7 +100,8 @@ pub async fn answer(
     Ok(api::answer("application/json", format!("{told}\n")))
 }
 
-fn read(query: &str, places: &[Place]) -> Result<Wanted, String> {
+fn read(query: &str, places: &[Place], host: &str) -> Result<Wanted, Refusal> {
+    let bad = |why: &str| Refusal::new(StatusCode::BAD_REQUEST, why);
     let text = |name: &str| {
         let value = field(query, name)?;
         Some(String::from_utf8_lossy(&value).into_owned())
@@ -116,17 +112,25 @@ fn read(query: &str, places: &[Place]) -> Result<Wanted, String> {
             && place.scheme.as_str() == wire
             && matches!(place.service.hub, Hub::Text(_))
     };
-    let place = places
-        .iter()
-        .find(is_asked)
-        .ok_or_else(|| format!("this hub has no text service `{service}` on the wire `{wire}`"))?;
-    let message = field(query, "message").ok_or("say what: message=...")?;
+    let first = places.iter().find(is_asked).ok_or_else(|| {
+        bad(&format!("this hub has no text service `{service}` on the wire `{wire}`"))
+    })?;
+    let is_reached = |place: &&Place| api::is_reached_by(host, place.address.ip());
+    let place = places.iter().filter(is_asked).find(is_reached).ok_or_else(|| {
+        let (only, let_in) = (api::only_where(first), api::let_in(first));
+        let wire = wire.to_uppercase();
+        let why = format!(
+            "{service} over {wire} is only {only}; it lets others in when started with {let_in}"
+        );
+        Refusal::new(StatusCode::FORBIDDEN, why)
+    })?;
+    let message = field(query, "message").ok_or_else(|| bad("say what: message=..."))?;
     if message.len() > EXCHANGE_MESSAGE_MAX_BYTES {
-        return Err(format!("a message has at most {EXCHANGE_MESSAGE_MAX_BYTES} bytes here"));
+        return Err(bad(&format!("a message has at most {EXCHANGE_MESSAGE_MAX_BYTES} bytes here")));
     }
     let is_line = text("line").is_some_and(|line| line == "yes");
     if message.is_empty() && place.scheme == Scheme::Tcp && !is_line {
-        return Err("without a line end, an empty message is nothing at all".into());
+        return Err(bad("without a line end, an empty message is nothing at all"));
     }
     Ok(Wanted { place: *place, message, is_line })
 }
