@@ -1,12 +1,14 @@
 //! Serving on a UDP socket: what has come is answered in one batch, and the answers leave in one.
+#![allow(unsafe_code, reason = "tokio takes a descriptor to watch only on our word")]
 
 use std::io;
+use std::net::UdpSocket;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use tokio::io::Interest;
-use tokio::net::UdpSocket;
+use tokio::io::unix::AsyncFd;
 
 use sockeye_proto::machine::Tick;
 
@@ -75,6 +77,10 @@ impl<D: DatagramService> DatagramPort<D> {
             if !self.outbox.is_empty() {
                 self.socket.send(&mut self.outbox);
             }
+            // To ask once more, only to hear that nothing waits, would be a system call per batch.
+            if look.is_last {
+                return Answered::All;
+            }
         }
         Answered::Perhaps
     }
@@ -119,23 +125,32 @@ pub async fn serve_as_task<D: DatagramService>(
     mut port: DatagramPort<D>,
     stop: Stop,
 ) -> io::Result<()> {
-    // The runtime's own handle of the same socket tells when there is something to read.
-    let watch = UdpSocket::from_std(port.socket.second_handle()?)?;
+    let watch = watch(&port.socket)?;
     loop {
-        tokio::select! {
+        let mut ready = tokio::select! {
             ready = watch.readable() => ready?,
             () = stop.asked() => return Ok(()),
-        }
-        let answered = watch.try_io(Interest::READABLE, || match port.answer_batches() {
-            Answered::All => Err(io::ErrorKind::WouldBlock.into()),
-            Answered::Perhaps => Ok(()),
-        });
-        match answered {
-            Ok(()) => tokio::task::yield_now().await,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
+        };
+        match port.answer_batches() {
+            // What comes between the last look and this is not lost, although epoll tells of it only
+            // once (EPOLLET). If the runtime has heard of it already, `ready` is of before, and what
+            // is of before clears nothing. If not, it will hear of it after this, and set anew what
+            // is cleared here. A look that ended early by an error is the only one to hide what
+            // waits behind, until the next datagram comes; on a socket that is not connected only
+            // want of memory ends it so.
+            Answered::All => ready.clear_ready(),
+            Answered::Perhaps => tokio::task::yield_now().await,
         }
     }
+}
+
+/// Lets the runtime tell when there is something to read, by a handle of its own. It is not asked
+/// for room to write, as its own UDP socket would: the kernel tells of that after each datagram that
+/// left, which would wake a worker each time for nothing.
+fn watch(socket: &DatagramSocket) -> io::Result<AsyncFd<UdpSocket>> {
+    let handle = socket.second_handle()?;
+    // SAFETY: the handle is open, is always the same descriptor, and belongs to what watches it.
+    Ok(unsafe { AsyncFd::register_with_interest(handle, Interest::READABLE) }?)
 }
 
 /// On a thread of its own, until the stop is asked for; blocks.

@@ -26,9 +26,10 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use self::control::{ANSWER_TRAFFIC_CLASS, CameTo};
 use self::receive::receive_batch;
-use self::send::send_all;
+use self::send::{Parcel, send_all};
 
 mod control;
+mod name;
 mod receive;
 mod send;
 
@@ -96,6 +97,8 @@ pub struct ReplyTo {
 pub struct Outbox {
     storage: Vec<u8>,
     waiting: Vec<(ReplyTo, usize)>,
+    /// What is being sent; kept for its memory.
+    parcels: Vec<Parcel>,
 }
 
 /// What a look at the socket brought.
@@ -106,6 +109,9 @@ pub struct Look {
     /// Datagrams that the kernel had to drop since the look before, for want of buffer. Several that
     /// it had joined count as one.
     pub dropped: u64,
+    /// Whether nothing was left: the kernel had fewer messages than there was room for. One that it
+    /// had joined of several datagrams is one message.
+    pub is_last: bool,
 }
 
 impl DatagramSocket {

@@ -7,6 +7,7 @@
 //! theirs after it.
 
 use std::collections::{BTreeSet, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -20,9 +21,9 @@ use rustix::io::Errno;
 use sockeye_proto::machine::Tick;
 
 use self::slot::{Done, Job, Slot, Stand};
-use super::Bounds;
 use super::conversation::Conversation;
 use super::link::{Link as _, Own, Serve};
+use super::{Bounds, READ_BYTES};
 use crate::clock;
 use crate::datagram::serve::AnyPort;
 use crate::gate::Full;
@@ -63,13 +64,37 @@ struct EventLoop<S: Serve> {
     backing_off: Option<Tick>,
     service: Arc<S>,
     bounds: Bounds,
-    slots: HashMap<u64, Slot<S>>,
+    slots: HashMap<u64, Box<Slot<S>>, BuildHasherDefault<KeyHasher>>,
+    /// One for each conversation that waits for time, of when it is due or earlier.
     timers: BTreeSet<(Tick, u64)>,
+    /// What is read is handed to its machine before anything else is read.
+    buffer: Box<[u8]>,
     next_key: u64,
     store: Store<S>,
     owner: Option<S::Owner>,
     called: Arc<Called>,
     is_stopping: bool,
+}
+
+/// Spreads keys, which nobody outside chooses, over all bits of the hash: by the golden ratio (Knuth,
+/// The Art of Computer Programming, volume 3, section 6.4).
+#[derive(Default)]
+struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, key: u64) {
+        self.0 = (self.0 ^ key).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 /// The conversations that were called by the owner of what they share, or by each other.
@@ -162,8 +187,9 @@ impl<S: Serve> EventLoop<S> {
             backing_off: None,
             service,
             bounds,
-            slots: HashMap::new(),
+            slots: HashMap::default(),
             timers: BTreeSet::new(),
+            buffer: vec![0; READ_BYTES].into_boxed_slice(),
             next_key,
             store,
             owner,
@@ -211,10 +237,7 @@ impl<S: Serve> EventLoop<S> {
         }
         owner.time();
         for key in self.called.take() {
-            // Who is called may be over meanwhile.
-            if let Some(slot) = self.slots.remove(&key) {
-                self.settle(key, slot);
-            }
+            self.settle(key, |_, _| {});
         }
     }
 
@@ -226,12 +249,7 @@ impl<S: Serve> EventLoop<S> {
                 self.accept((key - FIRST_LISTENER) as usize);
             }
             key if key < self.first_conversation() => self.answer_datagrams(key),
-            key => {
-                if let Some(mut slot) = self.slots.remove(&key) {
-                    slot.ready(flags);
-                    self.settle(key, slot);
-                }
-            }
+            key => self.settle(key, |slot, buffer| slot.ready(flags, buffer)),
         }
     }
 
@@ -289,46 +307,32 @@ impl<S: Serve> EventLoop<S> {
         } else {
             Waker::noop().clone()
         };
-        self.settle(key, Slot::new(stream, talk, place, waker));
+        self.slots.insert(key, Box::new(Slot::new(stream, talk, place, waker)));
+        self.settle(key, |_, _| {});
     }
 
-    /// Lets a conversation go on as far as it can, and remembers what it waits for.
-    fn settle(&mut self, key: u64, mut slot: Slot<S>) {
-        if let Some(timer) = slot.timer.take() {
-            self.timers.remove(&(timer, key));
-        }
-        match slot.go_on(&self.bounds, self.is_stopping) {
-            Stand::Over => slot.finish(),
-            Stand::Waits { interest, until, job } => {
-                if let Some(job) = job {
-                    // The store thread ends only with this loop.
-                    let _ = self.store.jobs.send((key, job));
-                }
-                if self.mind(key, &mut slot, interest).is_err() {
-                    return slot.finish();
-                }
-                if let Some(until) = until {
-                    self.timers.insert((until, key));
-                    slot.timer = Some(until);
-                }
-                self.slots.insert(key, slot);
+    /// Tells a conversation what happened, lets it go on as far as it can, and remembers what it
+    /// waits for. It may be over meanwhile.
+    fn settle(&mut self, key: u64, tell: impl FnOnce(&mut Slot<S>, &mut [u8])) {
+        let Some(slot) = self.slots.get_mut(&key) else { return };
+        tell(slot, &mut self.buffer);
+        if let Stand::Waits { interest, until, job } = slot.go_on(&self.bounds, self.is_stopping) {
+            if let Some(job) = job {
+                // The store thread ends only with this loop.
+                let _ = self.store.jobs.send((key, job));
+            }
+            slot.until = until;
+            if mind(&self.poll, key, slot, interest).is_ok() {
+                set_timer(&mut self.timers, key, slot);
+                return;
             }
         }
-    }
-
-    /// Watches a conversation's socket for this and no more. epoll tells of a hang-up whatever it
-    /// was asked for, so who wants nothing is not watched.
-    fn mind(&self, key: u64, slot: &mut Slot<S>, interest: EventFlags) -> io::Result<()> {
-        let before = std::mem::replace(&mut slot.interest, interest);
-        match (before.is_empty(), interest.is_empty()) {
-            _ if before == interest => {}
-            (true, _) => watch(&self.poll, slot.stream().as_fd(), key, interest)?,
-            (false, true) => epoll::delete(&self.poll, slot.stream())?,
-            (false, false) => {
-                epoll::modify(&self.poll, slot.stream(), EventData::new_u64(key), interest)?;
+        if let Some(slot) = self.slots.remove(&key) {
+            if let Some(timer) = slot.timer {
+                self.timers.remove(&(timer, key));
             }
+            slot.finish();
         }
-        Ok(())
     }
 
     fn timers_due(&mut self) {
@@ -340,10 +344,12 @@ impl<S: Serve> EventLoop<S> {
         while let Some((tick, key)) = self.timers.first().copied().filter(|(tick, _)| *tick <= now)
         {
             self.timers.remove(&(tick, key));
-            if let Some(mut slot) = self.slots.remove(&key) {
-                slot.timer = None;
-                slot.time(now);
-                self.settle(key, slot);
+            let Some(slot) = self.slots.get_mut(&key) else { continue };
+            slot.timer = None;
+            if slot.until.is_some_and(|until| until <= now) {
+                self.settle(key, |slot, _| slot.time(now));
+            } else {
+                set_timer(&mut self.timers, key, slot);
             }
         }
     }
@@ -352,11 +358,7 @@ impl<S: Serve> EventLoop<S> {
         let mut count = [0; 8];
         let _ = rustix::io::read(&*self.store.bell, &mut count);
         while let Ok((key, done)) = self.store.done.try_recv() {
-            // Whose conversation is over meanwhile needs no answer.
-            if let Some(mut slot) = self.slots.remove(&key) {
-                slot.done(done);
-                self.settle(key, slot);
-            }
+            self.settle(key, |slot, _| slot.done(done));
         }
     }
 
@@ -373,9 +375,7 @@ impl<S: Serve> EventLoop<S> {
         }
         let keys: Vec<u64> = self.slots.keys().copied().collect();
         for key in keys {
-            if let Some(slot) = self.slots.remove(&key) {
-                self.settle(key, slot);
-            }
+            self.settle(key, |_, _| {});
         }
     }
 
@@ -384,6 +384,40 @@ impl<S: Serve> EventLoop<S> {
             let _ = epoll::modify(&self.poll, &one.socket, EventData::new_u64(key), flags);
         }
     }
+}
+
+/// Watches a conversation's socket for this and no more. epoll tells of a hang-up whatever it was
+/// asked for, so who wants nothing is not watched.
+fn mind<S: Serve>(
+    poll: &OwnedFd,
+    key: u64,
+    slot: &mut Slot<S>,
+    interest: EventFlags,
+) -> io::Result<()> {
+    let before = std::mem::replace(&mut slot.interest, interest);
+    match (before.is_empty(), interest.is_empty()) {
+        _ if before == interest => {}
+        (true, _) => watch(poll, slot.stream().as_fd(), key, interest)?,
+        (false, true) => epoll::delete(poll, slot.stream())?,
+        (false, false) => {
+            epoll::modify(poll, slot.stream(), EventData::new_u64(key), interest)?;
+        }
+    }
+    Ok(())
+}
+
+/// Sets a conversation's timer where its deadline came nearer. One that was put off, as with every
+/// byte of a peer, is looked at when the timer rings.
+fn set_timer<S: Serve>(timers: &mut BTreeSet<(Tick, u64)>, key: u64, slot: &mut Slot<S>) {
+    let Some(until) = slot.until else { return };
+    if let Some(timer) = slot.timer {
+        if timer <= until {
+            return;
+        }
+        timers.remove(&(timer, key));
+    }
+    timers.insert((until, key));
+    slot.timer = Some(until);
 }
 
 /// Says why, and closes. The text fits any socket's buffer; whether it arrives is the peer's

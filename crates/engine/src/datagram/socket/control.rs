@@ -2,7 +2,7 @@
 //! told with one.
 #![allow(unsafe_code, reason = "control messages have no safe wrapper in rustix")]
 
-use std::mem::{size_of, zeroed};
+use std::mem::{MaybeUninit, size_of, zeroed};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Room for the messages that we ask for: an address (40 bytes), and a number (24 bytes) each for
@@ -16,9 +16,10 @@ pub(super) const ANSWER_TRAFFIC_CLASS: u8 = 0b0000_1100;
 /// The six bits of the traffic class that are the code point (RFC 2474, section 3).
 const CODE_POINT_MASK: u8 = 0b1111_1100;
 
-/// Room for control messages, in words: aligned as the kernel wants it.
+/// Room for control messages, in words: aligned as the kernel wants it. It holds nothing until
+/// somebody has written into it, so that a batch of them costs nothing.
 #[derive(Clone, Copy)]
-pub(super) struct Control([u64; CONTROL_BYTES / size_of::<u64>()]);
+pub(super) struct Control(MaybeUninit<[u64; CONTROL_BYTES / size_of::<u64>()]>);
 
 /// The address of ours that a datagram came to, as the kernel tells it and takes it back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +44,7 @@ pub(super) struct Told {
 impl Control {
     /// Empty room.
     pub(super) const fn new() -> Self {
-        Self([0; CONTROL_BYTES / size_of::<u64>()])
+        Self(MaybeUninit::uninit())
     }
 
     /// Lets a head point to this room, all of it.
@@ -57,7 +58,7 @@ impl Control {
         debug_assert!(std::ptr::eq(head.msg_control.cast(), &raw const self.0), "its own room");
         let mut told = Told::default();
         // SAFETY: the kernel has written whole control messages of `msg_controllen` bytes into this
-        // room, which the head points to; the CMSG functions stay inside it, and each kind of
+        // room, which the head points to; the CMSG functions stay inside these, and each kind of
         // message holds what it is read as, which may stand unaligned.
         unsafe {
             let mut message = libc::CMSG_FIRSTHDR(head);
@@ -140,9 +141,11 @@ impl Control {
             unsafe { (libc::CMSG_LEN(length) as usize, libc::CMSG_SPACE(length) as usize) };
         assert!(offset + space <= CONTROL_BYTES, "there is room for all that is told at once");
         // SAFETY: the message lies inside this room, as asserted, at an offset that is a sum of
-        // CMSG_SPACEs and therefore aligned as the room is; the value may stand unaligned.
+        // CMSG_SPACEs and therefore aligned as the room is; the value may stand unaligned. The
+        // kernel is given the gaps too, which hold nothing of ours then.
         unsafe {
             let message = self.0.as_mut_ptr().byte_add(offset).cast::<libc::cmsghdr>();
+            message.cast::<u8>().write_bytes(0, space);
             (*message).cmsg_level = kind.0;
             (*message).cmsg_type = kind.1;
             (*message).cmsg_len = whole;

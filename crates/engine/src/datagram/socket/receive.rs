@@ -2,11 +2,12 @@
 #![allow(unsafe_code, reason = "recvmmsg has no safe wrapper in rustix")]
 
 use std::io;
-use std::mem::{size_of, zeroed};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
+use std::mem::zeroed;
+use std::net::UdpSocket;
 use std::os::fd::AsRawFd as _;
 
 use super::control::{Control, Told};
+use super::name::Name;
 use super::{BATCH, DATAGRAM_MAX_BYTES, Inbox, Look, Received};
 
 /// Takes what has come into the inbox, up to `wanted` messages.
@@ -16,17 +17,14 @@ pub(super) fn receive_batch(
     wanted: usize,
 ) -> io::Result<Look> {
     // SAFETY: all-zero bytes are valid values of these plain C structures.
-    let (mut heads, mut names, mut rooms): (
-        [libc::mmsghdr; BATCH],
-        [libc::sockaddr_storage; BATCH],
-        [libc::iovec; BATCH],
-    ) = unsafe { (zeroed(), zeroed(), zeroed()) };
-    let mut controls = [Control::new(); BATCH];
+    let (mut heads, mut rooms): ([libc::mmsghdr; BATCH], [libc::iovec; BATCH]) =
+        unsafe { (zeroed(), zeroed()) };
+    // Only the kernel writes into these, and only what it wrote is read.
+    let (mut names, mut controls) = ([Name::new(); BATCH], [Control::new(); BATCH]);
     for (i, room) in inbox.storage.chunks_mut(DATAGRAM_MAX_BYTES).take(wanted).enumerate() {
         rooms[i] = libc::iovec { iov_base: room.as_mut_ptr().cast(), iov_len: room.len() };
         let head = &mut heads[i].msg_hdr;
-        head.msg_name = (&raw mut names[i]).cast();
-        head.msg_namelen = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
+        names[i].give_to(head);
         head.msg_iov = &raw mut rooms[i];
         head.msg_iovlen = 1;
         controls[i].give_to(head);
@@ -43,7 +41,7 @@ pub(super) fn receive_batch(
         )
     };
     let received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
-    let mut look = Look { received: 0, dropped: 0 };
+    let mut look = Look { received: 0, dropped: 0, is_last: received < wanted };
     let taken = heads.iter().zip(&names).zip(&controls).take(received);
     for (room, ((head, name), control)) in taken.enumerate() {
         let told = control.read(&head.msg_hdr);
@@ -52,7 +50,7 @@ pub(super) fn receive_batch(
             let before = inbox.dropped_before.replace(overflow).unwrap_or(0);
             look.dropped += u64::from(overflow.wrapping_sub(before));
         }
-        let Some(from) = address_of(name) else { continue };
+        let Some(from) = name.read(&head.msg_hdr) else { continue };
         let length = (head.msg_len as usize).min(DATAGRAM_MAX_BYTES);
         let Told { came_to, is_answer, segment, .. } = told;
         let one = Received { from, came_to, is_answer, room, length, segment };
@@ -60,23 +58,4 @@ pub(super) fn receive_batch(
         inbox.received.push(one);
     }
     Ok(look)
-}
-
-fn address_of(name: &libc::sockaddr_storage) -> Option<SocketAddr> {
-    match libc::c_int::from(name.ss_family) {
-        libc::AF_INET => {
-            // SAFETY: the family says that it is this structure, which is no larger.
-            let v4 = unsafe { (&raw const *name).cast::<libc::sockaddr_in>().read_unaligned() };
-            let address = Ipv4Addr::from(u32::from_be(v4.sin_addr.s_addr));
-            Some(SocketAddrV4::new(address, u16::from_be(v4.sin_port)).into())
-        }
-        libc::AF_INET6 => {
-            // SAFETY: the family says that it is this structure, which is no larger.
-            let v6 = unsafe { (&raw const *name).cast::<libc::sockaddr_in6>().read_unaligned() };
-            let address = Ipv6Addr::from(v6.sin6_addr.s6_addr);
-            let port = u16::from_be(v6.sin6_port);
-            Some(SocketAddrV6::new(address, port, v6.sin6_flowinfo, v6.sin6_scope_id).into())
-        }
-        _ => None,
-    }
 }

@@ -9,6 +9,7 @@ use std::os::fd::AsRawFd as _;
 use std::sync::atomic::Ordering;
 
 use super::control::Control;
+use super::name::Name;
 use super::{BATCH, DatagramSocket, Outbox, ReplyTo};
 
 /// Answers in one parcel at most: what every kernel that can part takes (UDP_MAX_SEGMENTS in
@@ -23,7 +24,7 @@ const SHARED_MAX_BYTES: usize = 1_452;
 
 /// What the kernel is given as one message.
 #[derive(Clone, Copy, Debug)]
-struct Parcel {
+pub(super) struct Parcel {
     to: ReplyTo,
     answers: usize,
     bytes: usize,
@@ -46,24 +47,24 @@ impl Progress {
 
 /// Sends all that waits, in order, and says how many answers have left. Those whose parcel was
 /// refused leave alone; where the kernel says that it cannot part, all do from then on.
-pub(super) fn send_all(socket: &DatagramSocket, outbox: &Outbox) -> usize {
+pub(super) fn send_all(socket: &DatagramSocket, outbox: &mut Outbox) -> usize {
     let batch = if socket.is_batched { BATCH } else { 1 };
-    let mut parcels = Vec::with_capacity(batch.min(outbox.waiting.len()));
+    let Outbox { storage, waiting, parcels } = outbox;
     let (mut gone, mut sent) = (Progress::default(), 0);
     // Up to here, no two share a parcel.
     let mut alone_to = 0;
-    while gone.answers < outbox.waiting.len() {
+    while gone.answers < waiting.len() {
         parcels.clear();
         let mut end = gone;
         while parcels.len() < batch {
             let may_share = end.answers >= alone_to && socket.parts.load(Ordering::Relaxed);
-            let Some(parcel) = next_parcel(&outbox.waiting[end.answers..], may_share) else {
+            let Some(parcel) = next_parcel(&waiting[end.answers..], may_share) else {
                 break;
             };
             end = end.after(&parcel);
             parcels.push(parcel);
         }
-        let left = match send_batch(&socket.socket, &outbox.storage[gone.bytes..], &parcels) {
+        let left = match send_batch(&socket.socket, &storage[gone.bytes..], parcels) {
             Ok(left) => {
                 sent += parcels[..left].iter().map(|parcel| parcel.answers).sum::<usize>();
                 left
@@ -116,17 +117,16 @@ fn send_batch(socket: &UdpSocket, bytes: &[u8], batch: &[Parcel]) -> io::Result<
     // SAFETY: all-zero bytes are valid values of these plain C structures.
     let (mut heads, mut rooms): ([libc::mmsghdr; BATCH], [libc::iovec; BATCH]) =
         unsafe { (zeroed(), zeroed()) };
-    let mut controls = [Control::new(); BATCH];
-    let names: Vec<socket2::SockAddr> = batch.iter().map(|parcel| parcel.to.to.into()).collect();
+    // Each is written before a head points to it.
+    let (mut names, mut controls) = ([Name::new(); BATCH], [Control::new(); BATCH]);
     let mut offset = 0;
-    for (i, (parcel, name)) in batch.iter().zip(&names).enumerate() {
+    for (i, parcel) in batch.iter().enumerate() {
         let piece = &bytes[offset..offset + parcel.bytes];
         offset += parcel.bytes;
         // The kernel only reads what a room of sendmmsg points to.
         rooms[i] = libc::iovec { iov_base: piece.as_ptr().cast_mut().cast(), iov_len: piece.len() };
         let head = &mut heads[i].msg_hdr;
-        head.msg_name = name.as_ptr().cast_mut().cast();
-        head.msg_namelen = name.len();
+        names[i].write(head, parcel.to.to);
         head.msg_iov = &raw mut rooms[i];
         head.msg_iovlen = 1;
         controls[i].write(head, parcel.to.from, parcel.segment);

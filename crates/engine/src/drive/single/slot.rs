@@ -16,9 +16,7 @@ use crate::disk::folder::FileHandle;
 use crate::disk::reader::{read_cached, read_waiting};
 use crate::drive::conversation::{Answer, Conversation, Said};
 use crate::drive::link::{Call, Link as _, Serve};
-use crate::drive::{
-    Bounds, End, Found, Look, READ_BYTES, ShipFailure, Shipment, Shipped, Work, Worker,
-};
+use crate::drive::{Bounds, End, Found, Look, ShipFailure, Shipment, Shipped, Work, Worker};
 use crate::gate::Place;
 use crate::listen::{LINGER, UNREAD_MAX_BYTES};
 
@@ -67,7 +65,9 @@ pub(super) struct Slot<S: Serve> {
     last_progress: Tick,
     /// What epoll watches for; for nothing, not even a hang-up, where it is empty.
     pub(super) interest: EventFlags,
-    /// Its entry among the timers.
+    /// Until when it waits at most.
+    pub(super) until: Option<Tick>,
+    /// Its entry among the timers; never later than `until`.
     pub(super) timer: Option<Tick>,
 }
 
@@ -116,6 +116,7 @@ impl<S: Serve> Slot<S> {
             last_byte: now,
             last_progress: now,
             interest: EventFlags::empty(),
+            until: None,
             timer: None,
         }
     }
@@ -125,18 +126,18 @@ impl<S: Serve> Slot<S> {
     }
 
     /// The socket is ready. Hang-ups and errors show themselves at the next read or write.
-    pub(super) fn ready(&mut self, flags: EventFlags) {
+    /// What is read goes through the buffer, and nothing of it stays there.
+    pub(super) fn ready(&mut self, flags: EventFlags, buffer: &mut [u8]) {
         if flags.intersects(EventFlags::IN | EventFlags::HUP | EventFlags::ERR) {
-            self.read();
+            self.read(buffer);
         }
     }
 
-    fn read(&mut self) {
-        let mut buffer = [0; READ_BYTES];
+    fn read(&mut self, buffer: &mut [u8]) {
         let may_read = self.is_written() && self.may_read;
         let machine = &mut self.talk.machine;
         match &mut self.phase {
-            Phase::Open if may_read => match self.stream.read(&mut buffer) {
+            Phase::Open if may_read => match self.stream.read(buffer) {
                 Ok(0) => machine.handle(clock::now(), Input::End),
                 Ok(n) => {
                     self.last_byte = clock::now();
@@ -145,7 +146,7 @@ impl<S: Serve> Slot<S> {
                 Err(error) if is_not_ready(&error) => {}
                 Err(_) => self.phase = Phase::Ending(End::Lost),
             },
-            Phase::Lingering { fault, unread_bytes, .. } => match self.stream.read(&mut buffer) {
+            Phase::Lingering { fault, unread_bytes, .. } => match self.stream.read(buffer) {
                 Ok(n) if n > 0 && *unread_bytes < UNREAD_MAX_BYTES => *unread_bytes += n,
                 Err(error) if is_not_ready(&error) => {}
                 _ => self.phase = Phase::Over(End::Over(*fault)),
