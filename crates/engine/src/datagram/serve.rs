@@ -77,10 +77,6 @@ impl<D: DatagramService> DatagramPort<D> {
             if !self.outbox.is_empty() {
                 self.socket.send(&mut self.outbox);
             }
-            // To ask once more, only to hear that nothing waits, would be a system call per batch.
-            if look.is_last {
-                return Answered::All;
-            }
         }
         Answered::Perhaps
     }

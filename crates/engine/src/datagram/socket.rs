@@ -109,9 +109,6 @@ pub struct Look {
     /// Datagrams that the kernel had to drop since the look before, for want of buffer. Several that
     /// it had joined count as one.
     pub dropped: u64,
-    /// Whether nothing was left: the kernel had fewer messages than there was room for. One that it
-    /// had joined of several datagrams is one message.
-    pub is_last: bool,
 }
 
 impl DatagramSocket {

@@ -41,7 +41,7 @@ pub(super) fn receive_batch(
         )
     };
     let received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
-    let mut look = Look { received: 0, dropped: 0, is_last: received < wanted };
+    let mut look = Look { received: 0, dropped: 0 };
     let taken = heads.iter().zip(&names).zip(&controls).take(received);
     for (room, ((head, name), control)) in taken.enumerate() {
         let told = control.read(&head.msg_hdr);

@@ -273,25 +273,3 @@ fn two_of_our_sockets_understand_each_other() {
         assert_eq!(datagrams, expected(lengths));
     }
 }
-
-#[test]
-fn a_look_that_brought_less_than_there_was_room_for_is_the_last() {
-    let wanted = [
-        (bound().without_offload(), BATCH + 1, vec![(BATCH, false), (1, true)]),
-        (bound().without_offload(), BATCH - 1, vec![(BATCH - 1, true)]),
-        (bound().one_by_one(), 2, vec![(1, false), (1, false)]),
-    ];
-    for (socket, count, looks) in wanted {
-        let peer = peer(socket.local());
-        for _ in 0..count {
-            peer.send(b"x").unwrap();
-        }
-        let mut inbox = Inbox::new();
-        for expected in looks {
-            let look = socket.receive(&mut inbox).unwrap();
-            assert_eq!((look.received, look.is_last), expected);
-        }
-        let error = socket.receive(&mut inbox).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
-    }
-}
