@@ -270,6 +270,14 @@ fn a_beginners_server_gets_one_write_a_message_and_no_line_end() {
     let output = piped(&["echo", &url], b"one\n two \nthree");
     assert_eq!((code(&output), stdout(&output).as_str()), (0, "ONE\n TWO \nTHREE\n"));
     assert_eq!(server.join().unwrap(), ["one", " two ", "three"]);
+    // It closes when it has answered, but there was more to say.
+    let (url, server) = beginner(|mut stream| {
+        let message = recv(&mut stream);
+        stream.write_all(message.as_bytes()).unwrap();
+    });
+    let output = piped(&["echo", &url], b"one\ntwo\nthree");
+    server.join().unwrap();
+    assert_eq!((code(&output), stdout(&output).as_str()), (3, "one\n"));
 }
 
 #[test]

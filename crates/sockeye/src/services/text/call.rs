@@ -124,10 +124,15 @@ impl Session {
         self.call.is_ready()
     }
 
+    /// Whether nothing that was said waits for an answer.
+    fn is_settled(&self) -> bool {
+        self.asked.is_empty() && !self.is_leaving
+    }
+
     /// When the next may be said: at once if all before is answered or messages have ends, else
     /// when a server that takes its time to see where one ends has surely seen it.
     pub fn may_say_at(&self) -> Option<Instant> {
-        let is_apart = self.call.says_lines() || (self.asked.is_empty() && !self.is_leaving);
+        let is_apart = self.call.says_lines() || self.is_settled();
         self.last_said.filter(|_| !is_apart).map(|last| last + UNANSWERED_GAP)
     }
 
@@ -315,8 +320,9 @@ pub async fn converse(whom: Whom) -> Result<(), Failure> {
                     session.print(&answer, &screen)?;
                     refusal = answer.is_refusal.then_some(answer).or(refusal);
                 }
-                // Who has said all that was to say is not cut off by that.
-                Came::Failed(CallFailure::Closed) if !typed.is_on && session.asked.is_empty() => {}
+                // Who has said all that was to say, and has its answers, is not cut off by that.
+                Came::Failed(CallFailure::Closed)
+                    if session.is_settled() && typed.is_all(&mut terminal).await => {}
                 Came::Failed(error) => {
                     let error = failed(&session, &error);
                     screen.say(&error.to_string());
@@ -373,6 +379,16 @@ struct Typing {
 }
 
 impl Typing {
+    /// Whether nothing more will be typed, as far as can be seen without waiting for a person.
+    async fn is_all(&self, terminal: &mut Terminal) -> bool {
+        /// A pipe that has ended says so as soon as somebody looks.
+        const LOOK: Duration = Duration::from_millis(250);
+        if !self.is_on || self.is_person {
+            return !self.is_on;
+        }
+        matches!(tokio::time::timeout(LOOK, terminal.next()).await, Ok(Typed::End))
+    }
+
     fn take(&mut self, typed: Typed, session: &mut Session, screen: &Screen) {
         let line = match typed {
             Typed::Line(line) => line,
@@ -388,6 +404,8 @@ impl Typing {
             Ok(()) => self.lines += 1,
             // A person who presses Enter wants a new line, and means nothing.
             Err(Unsayable::Empty) if self.is_person => {}
+            // What more there is cannot be said either.
+            Err(Unsayable::Over) => self.lines += 1,
             Err(error) => screen.say(&format!("not sent: {error}")),
         }
     }
