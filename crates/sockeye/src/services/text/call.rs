@@ -401,11 +401,10 @@ impl Typing {
             }
         };
         match session.say(&line) {
-            Ok(()) => self.lines += 1,
+            // What cannot be said any more counts too: it will have no answer.
+            Ok(()) | Err(Unsayable::Over) => self.lines += 1,
             // A person who presses Enter wants a new line, and means nothing.
             Err(Unsayable::Empty) if self.is_person => {}
-            // What more there is cannot be said either.
-            Err(Unsayable::Over) => self.lines += 1,
             Err(error) => screen.say(&format!("not sent: {error}")),
         }
     }
