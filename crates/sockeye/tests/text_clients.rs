@@ -117,6 +117,7 @@ fn an_answer_is_printed_and_the_round_trip_is_told_beside_it() {
     let too_long = "x".repeat(65_537);
     let output = piped(&["echo", &tcp], too_long.as_bytes());
     assert!(stderr(&output).contains("longer than 65536 bytes"), "{}", stderr(&output));
+    assert_eq!(code(&output), 2, "what was left out is no success");
 }
 
 #[test]
@@ -144,6 +145,11 @@ fn a_pipe_of_lines_is_answered_in_its_order() {
         let told = stderr(&output);
         assert!(told.contains("200 answers to 200 messages, round trip"), "{told}");
     }
+    // Faster than they are answered: what waits is bounded, and every answer still counts.
+    let lines: Vec<String> = (0..50_000).map(|n| n.to_string()).collect();
+    let input = lines.join("\n") + "\n";
+    let output = piped(&["echo", &tcp, "--lines"], input.as_bytes());
+    assert_eq!((code(&output), stdout(&output) == input), (0, true), "{}", stderr(&output));
     // Bytes that are no text, an empty line, and a last line without its end.
     let output = piped(&["echo", &tcp, "--lines"], b"\xff\xfe\r\n\nend");
     assert_eq!(output.stdout, b"\xff\xfe\n\nend\n");
@@ -235,6 +241,28 @@ fn a_pipe_that_is_not_wholly_answered_is_no_success() {
     let _inside = [&tcp, &udp].map(|url| assert_eq!(code(&ours(&["echo", url, "x"])), 0));
     let output = piped(&["echo", &udp], b"one\ntwo\n");
     assert_eq!(code(&output), 1, "busy is a no, however often: {}", stdout(&output));
+}
+
+#[test]
+fn a_server_that_takes_its_time_is_given_it_and_its_answers_keep_their_requests() {
+    let (url, server) = beginner(|mut stream| {
+        // The next does not wait for ever: both are here before the first is answered.
+        let asked = [recv(&mut stream), recv(&mut stream)];
+        for message in &asked {
+            stream.write_all(format!("{message}!\n").as_bytes()).unwrap();
+        }
+        (asked, stream)
+    });
+    let output = piped(&["echo", &url, "--json"], b"one\ntwo");
+    let (asked, _kept_open) = server.join().unwrap();
+    assert_eq!((code(&output), asked), (0, ["one".to_owned(), "two".to_owned()]));
+    for (line, request) in stdout(&output).lines().zip(["one", "two"]) {
+        let object: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(
+            (&object["request"], &object["answer"]),
+            (&request.into(), &format!("{request}!").into())
+        );
+    }
 }
 
 #[test]

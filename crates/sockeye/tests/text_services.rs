@@ -306,3 +306,20 @@ fn ctrl_c_ends_every_driver_with_exit_code_0_while_clients_idle() {
         assert_eq!(read_to_the_end(&mut idle), b"", "{driver}");
     }
 }
+
+#[test]
+fn who_comes_while_it_ends_is_refused_by_every_driver() {
+    for driver in DRIVERS {
+        let (server, tcp, _) = serve("clock", driver, "127.0.0.1", &[]);
+        // It is not closed before its peer closes too, so that the server goes on draining.
+        let mut inside = connect(tcp);
+        assert!(is_date(&ask(&mut inside, "SEND_DATE")), "{driver}");
+        server.process.signal(rustix::process::Signal::INT);
+        assert_eq!(read_to_the_end(&mut inside), b"", "{driver}: our conversation is ended");
+        let mut tries = 0;
+        while TcpStream::connect(tcp).is_ok() {
+            tries += 1;
+            assert!(tries < 1000, "{driver}: it still takes callers");
+        }
+    }
+}

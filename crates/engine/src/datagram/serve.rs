@@ -4,13 +4,13 @@
 use std::io;
 use std::net::UdpSocket;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::pin::pin;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
+use sockeye_proto::machine::Tick;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-
-use sockeye_proto::machine::Tick;
 
 use super::socket::{Datagram, DatagramSocket, Inbox, Outbox};
 use crate::clock;
@@ -122,10 +122,11 @@ pub async fn serve_as_task<D: DatagramService>(
     stop: Stop,
 ) -> io::Result<()> {
     let watch = watch(&port.socket)?;
+    let mut asked = pin!(stop.asked());
     loop {
         let mut ready = tokio::select! {
             ready = watch.readable() => ready?,
-            () = stop.asked() => return Ok(()),
+            () = &mut asked => return Ok(()),
         };
         match port.answer_batches() {
             // What comes between the last look and this is not lost, although epoll tells of it only

@@ -58,7 +58,10 @@ pub fn serve<S: Serve>(
 
 struct EventLoop<S: Serve> {
     poll: OwnedFd,
+    /// None of them any more once it is to stop: who comes then is refused.
     listeners: Vec<Bound>,
+    /// The key of the first datagram port; those of the listeners stand before it.
+    first_port: u64,
     ports: Vec<Box<dyn AnyPort>>,
     /// Until when nothing is accepted, because descriptors or memory ran out.
     backing_off: Option<Tick>,
@@ -183,6 +186,7 @@ impl<S: Serve> EventLoop<S> {
         Ok(Self {
             poll,
             listeners: bound,
+            first_port,
             ports,
             backing_off: None,
             service,
@@ -245,7 +249,7 @@ impl<S: Serve> EventLoop<S> {
         match key {
             STOP => self.begin_to_stop(),
             STORE => self.take_finished(),
-            key if key < FIRST_LISTENER + self.listeners.len() as u64 => {
+            key if key < self.first_port => {
                 self.accept((key - FIRST_LISTENER) as usize);
             }
             key if key < self.first_conversation() => self.answer_datagrams(key),
@@ -254,14 +258,13 @@ impl<S: Serve> EventLoop<S> {
     }
 
     fn first_conversation(&self) -> u64 {
-        FIRST_LISTENER + (self.listeners.len() + self.ports.len()) as u64
+        self.first_port + self.ports.len() as u64
     }
 
     /// What is left waits for the next look, so that conversations have their turn too.
     fn answer_datagrams(&mut self, key: u64) {
         if !self.is_stopping {
-            let at = (key - FIRST_LISTENER) as usize - self.listeners.len();
-            self.ports[at].answer_batches();
+            self.ports[(key - self.first_port) as usize].answer_batches();
         }
     }
 
@@ -368,7 +371,7 @@ impl<S: Serve> EventLoop<S> {
             return;
         }
         self.is_stopping = true;
-        self.mind_listeners(EventFlags::empty());
+        self.listeners.clear();
         let _ = epoll::delete(&self.poll, self.bounds.door.stop.bell());
         for port in &self.ports {
             let _ = epoll::delete(&self.poll, port.socket());

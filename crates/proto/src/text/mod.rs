@@ -50,3 +50,32 @@ pub enum Direction {
 
 /// A message that was not UTF-8; the conversation goes on.
 pub const NOT_UTF8: &str = "error: not UTF-8";
+
+/// Whether an answer says no: it begins, in any case, with error, warning, invalid or busy.
+///
+/// ```
+/// use sockeye_proto::text::is_refusal;
+/// assert!(is_refusal("Error in request format"));
+/// assert!(!is_refusal("no error"));
+/// ```
+pub fn is_refusal(answer: &str) -> bool {
+    ["error", "warning", "invalid", "busy"].iter().any(|word| {
+        answer.get(..word.len()).is_some_and(|opening| opening.eq_ignore_ascii_case(word))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_begins_in_any_case_with_a_word_of_refusal_is_one() {
+        for answer in ["error: x", "ERROR", "Warning", "Invalid input", "busy: 10 of 10", "errors"]
+        {
+            assert!(is_refusal(answer), "{answer}");
+        }
+        for answer in ["", "err", " error", "54", "no error", "bus\u{fc}"] {
+            assert!(!is_refusal(answer), "{answer}");
+        }
+    }
+}

@@ -41,12 +41,7 @@ pub fn clock(arguments: cli::Clock) -> Result<(), Failure> {
         tells_round_trips: false,
         flags,
     };
-    let ask = async |request: &str| {
-        tokio::select! {
-            answer = call::ask(whom.clone(), request.as_bytes()) => answer.map(drop),
-            _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted("interrupted".into())),
-        }
-    };
+    let ask = async |request: &str| call::ask(whom.clone(), request.as_bytes()).await.map(drop);
     call::run(async {
         match what {
             What::Date => ask(SEND_DATE).await,

@@ -76,18 +76,18 @@ pub fn start(
     server: &Server,
     listeners: Listeners,
     door: Door,
-    Options { driver, framer, plain, takes_any_text }: Options,
+    options: Options,
     zone: TimeZone,
 ) -> Result<(), Failure> {
     let prototype = ZoneClock { clock: Clock::default(), zone };
     let books = server.books(&door, "clock tcp");
     let datagram_books = server.books(&door, "clock udp");
-    let talks = Talks { prototype: prototype.clone(), framer, books };
+    let talks = Talks { prototype: prototype.clone(), framer: options.framer.clone(), books };
     let replies = |guard| Replies {
         responder: Responder::new(prototype.clone(), guard),
         served: prototype.clone(),
         books: Arc::clone(&datagram_books),
         out: Vec::new(),
     };
-    listeners.serve(server, (driver, takes_any_text), (talks, door), &plain, replies)
+    listeners.serve(server, &options, (talks, door), replies)
 }

@@ -24,10 +24,8 @@ pub fn echo(arguments: cli::Echo) -> Result<(), Failure> {
     call::run(async {
         let Some(text) = text else { return call::converse(whom).await };
         let is_quiet = flags.quiet || flags.json;
-        let answer = tokio::select! {
-            answer = call::ask(Whom { tells_round_trips: false, ..whom }, text.as_bytes()) => answer?,
-            _ = tokio::signal::ctrl_c() => return Err(Failure::Interrupted("interrupted".into())),
-        };
+        let whom = Whom { tells_round_trips: false, ..whom };
+        let answer = call::ask(whom, text.as_bytes()).await?;
         if let Some(round_trip) = answer.round_trip.filter(|_| !is_quiet) {
             Screen::plain().say(&format!("round trip {:.3} ms", ms(round_trip)));
         }

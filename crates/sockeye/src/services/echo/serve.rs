@@ -84,7 +84,7 @@ pub fn start(
     server: &Server,
     listeners: Listeners,
     door: Door,
-    Options { driver, framer, plain, takes_any_text }: Options,
+    options: Options,
     reply: Option<String>,
 ) -> Result<(), Failure> {
     let (books, datagram_books) =
@@ -95,21 +95,15 @@ pub fn start(
             books: Arc::clone(&datagram_books),
             out: Vec::new(),
         };
-        return listeners.serve(
-            server,
-            (driver, takes_any_text),
-            (Raw { books }, door),
-            &plain,
-            echoes,
-        );
+        return listeners.serve(server, &options, (Raw { books }, door), echoes);
     };
     let prototype = FixedReply(reply);
-    let talks = Talks { prototype: prototype.clone(), framer, books };
+    let talks = Talks { prototype: prototype.clone(), framer: options.framer.clone(), books };
     let replies = |guard| Replies {
         responder: Responder::new(prototype.clone(), guard),
         served: prototype.clone(),
         books: Arc::clone(&datagram_books),
         out: Vec::new(),
     };
-    listeners.serve(server, (driver, takes_any_text), (talks, door), &plain, replies)
+    listeners.serve(server, &options, (talks, door), replies)
 }

@@ -16,10 +16,9 @@ use sockeye_engine::trace::Trace;
 use sockeye_proto::address::{Address, Scheme};
 use sockeye_proto::machine::Tick;
 use sockeye_proto::printable::Printable;
-use sockeye_proto::text::Direction;
-use sockeye_proto::text::client::{Unsayable, is_refusal};
+use sockeye_proto::text::client::Unsayable;
 use sockeye_proto::text::spoken::Spoken;
-
+use sockeye_proto::text::{Direction, is_refusal};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli;
@@ -98,7 +97,7 @@ const ROUND_TRIPS_MAX: usize = 100_000;
 /// How long a message may stand unanswered before the next is said, where only a pause tells them
 /// apart: longer than the second for which some servers wait for who types a byte at a time.
 const UNANSWERED_GAP: Duration = Duration::from_millis(1_200);
-/// Requests whose answers are waited for; of more, answers are not told apart any more.
+/// So many messages may be unanswered before a pipe is read on, where they have ends.
 const ASKED_MAX: usize = 4_096;
 
 impl Session {
@@ -129,11 +128,17 @@ impl Session {
         self.asked.is_empty() && !self.is_leaving
     }
 
-    /// When the next may be said: at once if all before is answered or messages have ends, else
-    /// when a server that takes its time to see where one ends has surely seen it.
-    pub fn may_say_at(&self) -> Option<Instant> {
-        let is_apart = self.call.says_lines() || self.is_settled();
+    /// When the next may be said: at once if all before is answered, or messages have ends and few
+    /// wait; else when a server that takes its time to see where one ends has surely seen it.
+    fn may_say_at(&self) -> Option<Instant> {
+        let is_apart =
+            if self.call.says_lines() { self.asked.len() < ASKED_MAX } else { self.is_settled() };
         self.last_said.filter(|_| !is_apart).map(|last| last + UNANSWERED_GAP)
+    }
+
+    /// What was said last has stood for long enough: the next may follow, answered or not.
+    fn has_waited(&mut self) {
+        self.last_said = None;
     }
 
     /// Says a message.
@@ -162,7 +167,10 @@ impl Session {
                     // It is said again, and was not answered.
                     self.asked.pop_front();
                 }
-                Happening::Failed(failure) => return Came::Failed(failure),
+                Happening::Failed(failure) => {
+                    self.settle_datagram();
+                    return Came::Failed(failure);
+                }
                 Happening::Over(_) => return Came::Over,
             }
         }
@@ -173,18 +181,13 @@ impl Session {
         self.show(clock::now(), Direction::Out, &spoken, &meaning);
         self.last_said = Some(Instant::now());
         self.is_leaving = false;
-        if self.asked.len() < ASKED_MAX {
-            self.asked.push_back(spoken.text().to_vec());
-        }
+        self.asked.push_back(spoken.text().to_vec());
         self.first.get_or_insert(spoken);
     }
 
     fn heard(&mut self, Heard { spoken, at, round_trip }: Heard) -> Answer {
         let request = self.asked.pop_front();
-        if self.whom.url.scheme == Scheme::Udp {
-            // Sent twice or not, each request is answered before the next is sent.
-            self.asked.clear();
-        }
+        self.settle_datagram();
         let text = spoken.text().to_vec();
         let is_repeated = request.as_ref() == Some(&text);
         let is_refusal =
@@ -202,6 +205,13 @@ impl Session {
             self.round_trips.push(round_trip);
         }
         Answer { request, text, round_trip, is_refusal }
+    }
+
+    /// Over UDP a request is over, sent once or more, before the next is sent.
+    fn settle_datagram(&mut self) {
+        if self.whom.url.scheme == Scheme::Udp {
+            self.asked.clear();
+        }
     }
 
     /// Shows a message to who watches.
@@ -262,8 +272,15 @@ impl Session {
     }
 }
 
-/// Asks one thing, prints what comes, and returns the last of it.
+/// Asks one thing, prints what comes, and returns the last of it. Ctrl-C ends it.
 pub async fn ask(whom: Whom, request: &[u8]) -> Result<Answer, Failure> {
+    tokio::select! {
+        answer = ask_to_the_end(whom, request) => answer,
+        _ = tokio::signal::ctrl_c() => Err(interrupted()),
+    }
+}
+
+async fn ask_to_the_end(whom: Whom, request: &[u8]) -> Result<Answer, Failure> {
     if request.is_empty() && whom.url.scheme != Scheme::Udp && !whom.flags.lines {
         return Err(Failure::Usage(Unsayable::Empty.to_string()));
     }
@@ -306,7 +323,7 @@ pub async fn converse(whom: Whom) -> Result<(), Failure> {
         let (name, words) = (session.name(), session.whom.words);
         screen.say(&format!("{name}: each line is sent as a message{words}; Ctrl-D ends"));
     }
-    let mut typed = Typing { is_on: true, is_person, lines: 0 };
+    let mut typed = Typing { is_on: true, is_person, lines: 0, left_out: 0 };
     let (mut refusal, mut failure) = (None, None);
     let interrupt = tokio::signal::ctrl_c();
     tokio::pin!(interrupt);
@@ -330,7 +347,7 @@ pub async fn converse(whom: Whom) -> Result<(), Failure> {
                 }
                 Came::Over => break false,
             },
-            () = sleep_until(may_say) => session.asked.clear(),
+            () = sleep_until(may_say) => session.has_waited(),
             () = interrupts.notified() => break true,
             _ = &mut interrupt => break true,
             _ = terminate.recv() => break true,
@@ -342,20 +359,10 @@ pub async fn converse(whom: Whom) -> Result<(), Failure> {
     if !session.whom.flags.quiet && (session.whom.tells_round_trips || is_person) {
         summarise(&session, typed.lines);
     }
-    match (refusal, failure) {
-        _ if is_interrupted && is_person => Ok(()),
-        _ if is_interrupted => Err(Failure::Interrupted("interrupted".into())),
-        (_, Some(failure)) => Err(failure),
-        (Some(answer), None) if typed.lines == 1 || is_busy(&answer) => {
-            Err(said_no(&session.name(), &answer))
-        }
-        (_, None) if !is_person && session.answers < typed.lines => {
-            let (answers, lines) = (session.answers, typed.lines);
-            let (name, hint) = (session.name(), session.hint());
-            let what = format!("{name} answered {answers} of {lines} messages{hint}");
-            Err(Failure::Network(what))
-        }
-        _ => Ok(()),
+    match (is_interrupted, is_person) {
+        (true, true) => Ok(()),
+        (true, false) => Err(interrupted()),
+        (false, _) => typed.outcome(&session, refusal, failure),
     }
 }
 
@@ -375,10 +382,40 @@ fn is_busy(answer: &Answer) -> bool {
 struct Typing {
     is_on: bool,
     is_person: bool,
+    /// Messages to be said.
     lines: u64,
+    /// Lines that cannot be one.
+    left_out: u64,
 }
 
 impl Typing {
+    /// How a session that came to its end has gone: from a pipe, what was not said or not answered
+    /// is no success.
+    fn outcome(
+        &self,
+        session: &Session,
+        refusal: Option<Answer>,
+        failure: Option<Failure>,
+    ) -> Result<(), Failure> {
+        let (name, lines) = (session.name(), self.lines);
+        match (refusal, failure) {
+            (_, Some(failure)) => Err(failure),
+            (Some(answer), None) if lines == 1 || is_busy(&answer) => Err(said_no(&name, &answer)),
+            _ if self.is_person => Ok(()),
+            _ if session.answers < lines => {
+                let (answers, hint) = (session.answers, session.hint());
+                let what = format!("{name} answered {answers} of {lines} messages{hint}");
+                Err(Failure::Network(what))
+            }
+            _ if self.left_out > 0 => {
+                let what =
+                    format!("lines that were not sent: {}; why is told above", self.left_out);
+                Err(Failure::Usage(what))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Whether nothing more will be typed, as far as can be seen without waiting for a person.
     async fn is_all(&self, terminal: &mut Terminal) -> bool {
         /// A pipe that has ended says so as soon as somebody looks.
@@ -393,7 +430,8 @@ impl Typing {
         let line = match typed {
             Typed::Line(line) => line,
             Typed::TooLong => {
-                return screen.say("a line longer than 65536 bytes is left out");
+                self.left_out += 1;
+                return screen.say("not sent: a line longer than 65536 bytes");
             }
             Typed::End => {
                 self.is_on = false;
@@ -405,7 +443,10 @@ impl Typing {
             Ok(()) | Err(Unsayable::Over) => self.lines += 1,
             // A person who presses Enter wants a new line, and means nothing.
             Err(Unsayable::Empty) if self.is_person => {}
-            Err(error) => screen.say(&format!("not sent: {error}")),
+            Err(error) => {
+                self.left_out += 1;
+                screen.say(&format!("not sent: {error}"));
+            }
         }
     }
 }
@@ -454,6 +495,10 @@ pub fn failed(session: &Session, failure: &CallFailure) -> Failure {
     Failure::Network(format!("{}: {failure}", session.name()))
 }
 
+fn interrupted() -> Failure {
+    Failure::Interrupted("interrupted".into())
+}
+
 fn said_no(name: &str, answer: &Answer) -> Failure {
     Failure::SaidNo(format!("{name} says no: {}", Printable(&answer.text)))
 }
@@ -467,7 +512,7 @@ pub fn ms(span: Duration) -> f64 {
     span.as_secs_f64() * 1e3
 }
 
-/// Runs a client on a runtime of its own, until it is done or Ctrl-C.
+/// Runs a client on a runtime of its own.
 pub fn run<T>(client: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -82,12 +82,7 @@ impl Listeners {
     }
 
     /// The rules for datagrams to one of these sockets, with a cookie key of its own.
-    fn guard(
-        &self,
-        server: &Server,
-        plain: &[Network],
-        takes_any_text: bool,
-    ) -> Result<Guard, Failure> {
+    fn guard(&self, server: &Server, options: &Options) -> Result<Guard, Failure> {
         let mut key = [0; 32];
         rustix::rand::getrandom(&mut key, rustix::rand::GetRandomFlags::empty())
             .map_err(|e| Failure::Ours(format!("the system gives no random bytes: {e}")))?;
@@ -95,8 +90,8 @@ impl Listeners {
         let usual = SERVICES.iter().map(|service| service.default_port(Scheme::Udp));
         let rules = GuardRules {
             own_ports: bound.chain(usual).chain(self.ports_beside.iter().copied()).collect(),
-            trusted: plain.to_vec(),
-            takes_any_text,
+            trusted: options.plain.clone(),
+            takes_any_text: options.takes_any_text,
             clients: server.client_limits(),
             idle: server.idle(),
             ..GuardRules::default()
@@ -108,25 +103,20 @@ impl Listeners {
     pub fn serve<S, D>(
         self,
         server: &Server,
-        (driver, takes_any_text): (Driver, bool),
-        service: (S, Door),
-        plain: &[Network],
+        options: &Options,
+        (service, door): (S, Door),
         datagram: impl Fn(Guard) -> D,
     ) -> Result<(), Failure>
     where
         S: StreamService,
         D: DatagramService,
     {
-        let (service, door) = service;
         let bounds = Bounds { idle: server.idle(), door };
-        let guards: Vec<Guard> = self
-            .datagrams
-            .iter()
-            .map(|_| self.guard(server, plain, takes_any_text))
-            .collect::<Result<_, _>>()?;
+        let guards: Vec<Guard> =
+            self.datagrams.iter().map(|_| self.guard(server, options)).collect::<Result<_, _>>()?;
         let sockets = self.datagrams.into_iter().zip(guards);
         let ports =
             sockets.map(|(socket, guard)| DatagramPort::new(socket, datagram(guard))).collect();
-        driver::serve(driver, service, bounds, self.streams, ports)
+        driver::serve(options.driver, service, bounds, self.streams, ports)
     }
 }

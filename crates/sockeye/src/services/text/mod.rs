@@ -3,8 +3,7 @@
 //!
 //! A service gives its speaker and how its questions are answered; the rest is here.
 
-use sockeye_proto::text::client::is_refusal;
-use sockeye_proto::text::{Direction, NOT_UTF8, Speaker};
+use sockeye_proto::text::{Direction, NOT_UTF8, Speaker, is_refusal};
 
 pub mod call;
 pub mod listeners;

@@ -15,10 +15,9 @@ use sockeye_proto::datagram::guard::DropReason;
 use sockeye_proto::datagram::responder::{EchoResponder, Outcome, Responder};
 use sockeye_proto::echo;
 use sockeye_proto::machine::{Fault, Tick};
-use sockeye_proto::text::client::is_refusal;
 use sockeye_proto::text::dialogue::{Dialogue, Event};
 use sockeye_proto::text::framing::Framer;
-use sockeye_proto::text::{Direction, Speaker};
+use sockeye_proto::text::{Direction, Speaker, is_refusal};
 
 use super::meaning;
 
