@@ -11,6 +11,7 @@ mod hub;
 mod services;
 mod serving;
 mod settings;
+mod size;
 mod terminal;
 mod web;
 
@@ -38,5 +39,6 @@ fn run(cli: cli::Cli) -> Result<(), exit::Failure> {
         cli::Verb::Get(get) => services::files::call::get(get),
         cli::Verb::Echo(echo) => services::echo::call::echo(echo),
         cli::Verb::Clock(clock) => services::clock::call::clock(clock),
+        cli::Verb::Key(key) => hub::key::show(key),
     }
 }
