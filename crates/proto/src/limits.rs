@@ -96,6 +96,18 @@ pub const STALL_DEADLINE: Duration = Duration::from_mins(1);
 /// An HTTP/2 connection may have this many requests open.
 pub const STREAMS_MAX: u32 = 100;
 
+/// The longest boundary between the parts of a form, its leading dashes not counted (RFC 2046
+/// section 5.1.1).
+pub const FORM_BOUNDARY_MAX_BYTES: usize = 70;
+/// Before a form's first boundary there may stand this many bytes, which are skipped.
+pub const FORM_PREAMBLE_MAX_BYTES: usize = 64 * 1024;
+/// The head of a form's part may hold this many bytes, the empty line at its end counted.
+pub const FORM_HEAD_MAX_BYTES: usize = 8 * 1024;
+/// The head of a form's part may hold this many fields.
+pub const FORM_HEAD_MAX_FIELDS: usize = 16;
+/// A form may hold this many parts, files and fields together.
+pub const FORM_PARTS_MAX: usize = 10_000;
+
 /// A body of up to this many bytes leaves in one write with its head, and is read at once.
 pub const SMALL_BODY_MAX_BYTES: u64 = 64 * 1024;
 /// Larger bodies are read in pieces of this many bytes.
@@ -166,6 +178,9 @@ const _: () = {
     assert!(
         PAUSE_MIN.as_millis() <= PAUSE.as_millis() && PAUSE.as_millis() <= PAUSE_MAX.as_millis()
     );
+    assert!(FORM_HEAD_MAX_BYTES <= HEAD_MAX_BYTES, "a part's head is less than a request's");
+    assert!(FORM_HEAD_MAX_FIELDS <= HEAD_MAX_FIELDS, "in its fields too");
+    assert!(FORM_BOUNDARY_MAX_BYTES < FORM_HEAD_MAX_BYTES, "a boundary is less than a head");
     assert!(PAUSE_MAX.as_secs() < IDLE_MIN.as_secs(), "who pauses is not idle");
     assert!(PAUSE_MAX.as_secs() < HEAD_DEADLINE.as_secs(), "a name can end by any pause");
     assert!(PAUSE.as_millis() < PAUSE_TYPING.as_millis(), "typing is waited for longer");
