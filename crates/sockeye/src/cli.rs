@@ -17,6 +17,10 @@ use sockeye_proto::text::framing::{self, Framer};
 
 use crate::exit::Failure;
 
+pub use self::key::{GivenKey, JoinKey};
+
+mod key;
+
 /// A LAN hub and a network bench in one binary.
 ///
 /// Share a folder with every browser on the network, from one file that you can copy to any
@@ -149,6 +153,9 @@ pub struct TextServer {
     /// of them; repeatable.
     #[arg(long, value_name = "NET", action = ArgAction::Append)]
     pub plain: Vec<Network>,
+    /// Who may.
+    #[command(flatten)]
+    pub join_key: JoinKey,
     /// Of the tcp wire.
     #[command(flatten)]
     pub framing: Framing,
@@ -245,6 +252,9 @@ pub struct ServeFiles {
     /// served by tasks alone.
     #[arg(long, value_enum, default_value_t = DriverName::Tasks)]
     pub driver: DriverName,
+    /// Who may.
+    #[command(flatten)]
+    pub join_key: JoinKey,
     /// Of the tcp wire.
     #[command(flatten)]
     pub framing: Framing,
@@ -420,6 +430,10 @@ pub struct TextClient {
     /// line itself, as classic servers expect it; each then waits for the answer to the one before.
     #[arg(long)]
     pub lines: bool,
+    /// The key, if the server wants one. Better given as SOCKEYE_KEY: others on this machine can
+    /// read a command line.
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<GivenKey>,
     /// Writes each answer as one JSON object a line.
     #[arg(long)]
     pub json: bool,

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use sockeye_engine::access::SharedDoorkeeper;
 use sockeye_engine::datagram::serve::DatagramPort;
 use sockeye_engine::drive::{Bounds, Driver};
 use sockeye_engine::listen::{Bound, IpVersion, bind_tcp};
@@ -63,10 +64,18 @@ pub fn open(dir: &Path, flags: &cli::Share) -> Result<Arc<Share>, Failure> {
 pub fn alone(arguments: cli::ServeFiles) -> Result<(), Failure> {
     let has_tcp = arguments.on.iter().any(|address| address.scheme == Scheme::Tcp);
     let unframed = (!has_tcp).then_some("http has no messages, and there is no tcp listener");
-    let conversations = Conversations {
+    let mut conversations = Conversations {
         driver: driver_of(&arguments)?,
         framer: arguments.framing.framer(unframed)?,
+        doorkeeper: None,
     };
+    // The page's wire wants no key yet, and is not to be taken for one that does.
+    let http = arguments.on.iter().find(|address| address.scheme == Scheme::Http);
+    if let (Some(address), false) = (http, arguments.join_key.is_none()) {
+        let why = "--join-key guards the raw tcp wire alone";
+        let try_it = "give only tcp listeners, like --on tcp://127.0.0.1:7008";
+        return Err(Failure::Usage(format!("{address}: {why}; {try_it}")));
+    }
     let share = open(&arguments.dir, &arguments.share)?;
     let mut listeners = Vec::new();
     for address in &arguments.on {
@@ -75,6 +84,9 @@ pub fn alone(arguments: cli::ServeFiles) -> Result<(), Failure> {
         listeners.extend(bound);
     }
     let server = Server::new(arguments.server)?;
+    conversations.doorkeeper = arguments.join_key.doorkeeper(&server)?;
+    let who =
+        if conversations.doorkeeper.is_some() { "everybody with the key" } else { "everybody" };
     serving::run(&server, conversations.driver, || async {
         for listener in &listeners {
             announce(listener.scheme, listener.bound.address)?;
@@ -82,7 +94,7 @@ pub fn alone(arguments: cli::ServeFiles) -> Result<(), Failure> {
             if !address.ip().is_loopback() {
                 let at = SocketAddr::new(reachable(address.ip()), address.port());
                 let at = serving::url(listener.scheme, at);
-                server.log.say(format!("everybody who can reach {at} may read"));
+                server.log.say(format!("{who} who can reach {at} may read"));
             }
         }
         let place = |listener: &Listener| Place {
@@ -114,6 +126,8 @@ pub struct Conversations {
     pub driver: Driver,
     /// What tells where a name ends.
     pub framer: Framer,
+    /// Who knows the key, where one is wanted.
+    pub doorkeeper: Option<SharedDoorkeeper>,
 }
 
 /// Serves the folder on these listeners, in a hub with what is beside it.
@@ -121,7 +135,7 @@ pub fn start(
     server: &Server,
     share: &Arc<Share>,
     listeners: Vec<Listener>,
-    Conversations { driver, framer }: Conversations,
+    Conversations { driver, framer, doorkeeper }: Conversations,
     beside: Beside,
 ) -> Result<(), Failure> {
     let door = server.door();
@@ -133,7 +147,7 @@ pub fn start(
         tokio::spawn(sockeye_engine::http::server::serve(bound, Arc::clone(&site)));
     }
     let books = server.books(&door, "files tcp");
-    let raw = RawService { share: Arc::clone(share), framer, books };
+    let raw = RawService { share: Arc::clone(share), framer, doorkeeper, books };
     let bounds = Bounds { idle: server.idle(), door };
     let streams = tcp.into_iter().map(|listener| listener.bound).collect();
     driver::serve(driver, raw, bounds, streams, Vec::<DatagramPort<NoDatagrams>>::new())
