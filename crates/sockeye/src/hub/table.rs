@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
+use sockeye_engine::access::SharedDoorkeeper;
 use sockeye_proto::address::Scheme;
 use sockeye_proto::printable::Printable;
 
@@ -59,7 +60,7 @@ impl AtStart<'_> {
 
     /// How others get in: a link and its QR code, or what would let them.
     fn write_invitation(&self, text: &mut String) {
-        let key = self.access.keeper().map(|keeper| keeper.key());
+        let key = self.access.doorkeeper().map(SharedDoorkeeper::key);
         let links = self.invite.links(key.as_ref());
         let Some((link, others)) = links.split_first() else {
             text.push_str("  Others get in with: --lan\n");
@@ -85,7 +86,7 @@ impl AtStart<'_> {
             }
             text.push('\n');
         }
-        if self.access.keeper().is_some() && self.invite.fingerprint().is_none() {
+        if self.access.doorkeeper().is_some() && self.invite.fingerprint().is_none() {
             text.push_str("  What goes over the network is not encrypted.\n");
         }
     }
