@@ -5,6 +5,7 @@
 use std::process::ExitCode;
 
 mod cli;
+mod data;
 mod exit;
 mod hub;
 mod services;
