@@ -19,7 +19,7 @@ mod http;
 mod text;
 
 pub use datagram::{datagram_guard, datagram_roster};
-pub use http::{accept, conditional, content_range, guard, range, raw_name, target};
+pub use http::{accept, conditional, content_range, guard, plain, range, raw_name, target};
 pub use text::{client, framing};
 
 /// A target's function.
@@ -35,6 +35,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("datagram_roster", datagram_roster),
     ("framing", framing),
     ("guard", guard),
+    ("plain", plain),
     ("range", range),
     ("raw_name", raw_name),
     ("target", target),

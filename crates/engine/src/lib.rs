@@ -1,8 +1,8 @@
-//! What makes Sockeye's decisions happen: sockets, timers, the disk, HTTP.
+//! What makes Sockeye's decisions happen: sockets, timers, the disk, HTTP, TLS.
 //!
 //! The decisions themselves are pure and live in `sockeye-proto`; the services that give them a
 //! purpose live in the binary. This crate owns every system call and every library that owns a
-//! protocol (hyper). Its dependencies run one way: engine -> proto.
+//! protocol (hyper, rustls). Its dependencies run one way: engine -> proto.
 
 pub mod activity;
 pub mod call;
@@ -12,6 +12,7 @@ pub mod disk;
 pub mod drive;
 pub mod gate;
 pub mod http;
+pub mod interfaces;
 pub mod listen;
 pub mod memory;
 pub mod metrics;
@@ -19,4 +20,5 @@ pub mod port_owner;
 pub mod privileges;
 pub mod request_log;
 pub mod stop;
+pub mod tls;
 pub mod trace;

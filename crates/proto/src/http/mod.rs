@@ -8,5 +8,6 @@ pub mod accept;
 pub mod conditional;
 pub mod guard;
 pub mod patience;
+pub mod plain;
 pub mod range;
 pub mod target;
