@@ -72,7 +72,7 @@ pub fn agreed(stream: &TlsStream<TcpStream>) -> String {
     let version = connection.protocol_version().and_then(|version| version.as_str());
     let version = version.unwrap_or("TLS").replace("TLSv1_", "TLS 1.");
     let suite = connection.negotiated_cipher_suite().map(|suite| suite.suite());
-    let suite = suite.as_ref().and_then(|suite| suite.as_str()).unwrap_or("an unknown suite");
+    let suite = suite.as_ref().and_then(rustls::CipherSuite::as_str).unwrap_or("an unknown suite");
     let application = match connection.alpn_protocol() {
         Some(name) => format!("{} by ALPN", String::from_utf8_lossy(name)),
         None => "no ALPN".to_owned(),

@@ -75,7 +75,7 @@ fn wire_rows(service: &Service, wire: &Wire, places: &[&Place]) -> Vec<[String; 
         };
         let who = if address.ip().is_loopback() { "this machine" } else { "who can reach it" };
         let who = format!("{who}: {may}");
-        let slash = if wire.scheme == Scheme::Http { "/" } else { "" };
+        let slash = if wire.scheme.is_http() { "/" } else { "" };
         let shown = SocketAddr::new(reachable(address.ip()), address.port());
         rows.push([service.name.to_owned(), format!("{}{slash}", url(wire.scheme, shown)), who]);
     }
@@ -85,7 +85,7 @@ fn wire_rows(service: &Service, wire: &Wire, places: &[&Place]) -> Vec<[String; 
 /// An address as it stands in a URL, or as netcat takes it.
 fn host(ip: IpAddr, scheme: Scheme) -> String {
     match ip {
-        IpAddr::V6(v6) if scheme == Scheme::Http => format!("[{v6}]"),
+        IpAddr::V6(v6) if scheme.is_http() => format!("[{v6}]"),
         ip => ip.to_string(),
     }
 }

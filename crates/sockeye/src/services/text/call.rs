@@ -482,7 +482,7 @@ async fn reach(whom: &Whom) -> Result<Call, Failure> {
             let found = resolve(&url.host, port, version).await;
             found.map(|addresses| Call::Datagrams(DatagramCall::new(addresses)))
         }
-        Scheme::Tcp | Scheme::Http => {
+        Scheme::Tcp | Scheme::Http | Scheme::Https => {
             let found = connect(&url.host, port, version).await;
             found.map(|connection| Call::Stream(StreamCall::new(connection, flags.lines)))
         }
