@@ -4,6 +4,7 @@
 //! purpose live in the binary. This crate owns every system call and every library that owns a
 //! protocol (hyper, rustls). Its dependencies run one way: engine -> proto.
 
+pub mod access;
 pub mod activity;
 pub mod call;
 pub mod clock;

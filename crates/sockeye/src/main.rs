@@ -11,7 +11,9 @@ mod hub;
 mod services;
 mod serving;
 mod settings;
+mod size;
 mod terminal;
+mod tls;
 mod web;
 
 fn main() -> ExitCode {
@@ -38,5 +40,6 @@ fn run(cli: cli::Cli) -> Result<(), exit::Failure> {
         cli::Verb::Get(get) => services::files::call::get(get),
         cli::Verb::Echo(echo) => services::echo::call::echo(echo),
         cli::Verb::Clock(clock) => services::clock::call::clock(clock),
+        cli::Verb::Key(key) => hub::key::show(key),
     }
 }
