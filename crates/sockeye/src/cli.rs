@@ -10,6 +10,8 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use sockeye_engine::drive::Driver;
 use sockeye_engine::listen::IpVersion;
 use sockeye_engine::request_log::LogFormat;
+use sockeye_engine::tls::client::Trust;
+use sockeye_engine::tls::fingerprint::Fingerprint;
 use sockeye_proto::address::{Address, Scheme};
 use sockeye_proto::datagram::network::Network;
 use sockeye_proto::idle::IdleTimeout;
@@ -86,6 +88,7 @@ pub struct KeyVerb {
                         sockeye up . --lan --uploads   and let them send files\n  \
                         sockeye up . --lan --open=read let the whole network read it\n  \
                         sockeye up ~/Photos --port 9000\n  \
+                        sockeye up . --tls                 encrypted, at https://127.0.0.1:8080/\n  \
                         sockeye up . --without files.tcp    only the page, no raw TCP wire"
 )]
 pub struct Up {
@@ -104,6 +107,9 @@ pub struct Up {
     /// Moves a service to another address, like files=tcp://127.0.0.1:9008; repeatable.
     #[arg(long, value_name = "NAME=URL", action = ArgAction::Append)]
     pub on: Vec<String>,
+    /// Of https.
+    #[command(flatten)]
+    pub tls: Tls,
     /// Who else may.
     #[command(flatten)]
     pub network: Guests,
@@ -299,18 +305,19 @@ impl From<DriverName> for Driver {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  sockeye serve files ~/Photos --on http://127.0.0.1:8080\n  \
                         sockeye serve files . --on http://0.0.0.0:8080 --on tcp://0.0.0.0:7008\n  \
+                        sockeye serve files . --on https://0.0.0.0:8443\n  \
                         sockeye serve files . --on tcp://127.0.0.1:7008 --driver single\n\n\
                         An address other than loopback lets everybody in who can reach it.")]
 pub struct ServeFiles {
     /// The folder to serve.
     #[arg(default_value = ".")]
     pub dir: PathBuf,
-    /// Where to listen: http:// or tcp://, a host of this machine, a port; repeatable.
-    #[arg(long, value_name = "URL", action = ArgAction::Append,
-          default_value = "http://127.0.0.1:8080", value_parser = server_address)]
+    /// Where to listen: http://, https:// or tcp://, a host of this machine, a port; repeatable.
+    /// Without it, http://127.0.0.1:8080, or https:// there with --tls.
+    #[arg(long, value_name = "URL", action = ArgAction::Append, value_parser = server_address)]
     pub on: Vec<Address>,
-    /// What runs the conversations: tokio tasks, a thread for each, or one thread for all. http is
-    /// served by tasks alone.
+    /// What runs the conversations: tokio tasks, a thread for each, or one thread for all. http and
+    /// https are served by tasks alone.
     #[arg(long, value_enum, default_value_t = DriverName::Tasks)]
     pub driver: DriverName,
     /// Who may.
@@ -322,12 +329,39 @@ pub struct ServeFiles {
     /// Lets everybody send who can reach it, if --uploads is given without a key.
     #[arg(long, conflicts_with = "join_key")]
     pub open: bool,
+    /// Of https.
+    #[command(flatten)]
+    pub tls: Tls,
     /// Of the folder.
     #[command(flatten)]
     pub share: Share,
     /// Of any server.
     #[command(flatten)]
     pub server: Server,
+}
+
+/// Flags of https.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Encryption")]
+#[expect(clippy::struct_field_names, reason = "they are the flags' names")]
+pub struct Tls {
+    /// Speaks https at the page's port, with a certificate that is made at the first time and kept;
+    /// its fingerprint is shown. A plain http request there is sent on to https.
+    #[arg(long)]
+    pub tls: bool,
+    /// Takes this certificate instead, in PEM, with those that vouch for it after it.
+    #[arg(long, value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+    /// And its key, in PEM.
+    #[arg(long, value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+}
+
+impl Tls {
+    /// Whether http is to be https where nothing else was said.
+    pub fn is_wanted(&self) -> bool {
+        self.tls || self.tls_cert.is_some() || self.tls_key.is_some()
+    }
 }
 
 /// Flags about the shared folder.
@@ -451,11 +485,12 @@ pub struct Config {
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(after_help = "Examples:\n  sockeye get http://127.0.0.1:8080/photo.jpg\n  \
                         sockeye get http://127.0.0.1:8080/list.txt -o - | sort\n  \
+                        sockeye get https://192.168.1.7:8080/photo.jpg --fingerprint AB:01:...\n  \
                         sockeye get tcp://127.0.0.1:7008/photo.jpg -o copy.jpg\n\n\
                         Over http, a get that was cut goes on where it was when it is run again. The raw\n\
                         tcp wire has no lengths: there, a cut cannot be told from the file's end.")]
 pub struct Get {
-    /// What to fetch: http://HOST:PORT/PATH or tcp://HOST:PORT/NAME.
+    /// What to fetch: http://HOST:PORT/PATH, https:// likewise, or tcp://HOST:PORT/NAME.
     #[arg(value_name = "URL", value_parser = client_address)]
     pub url: Address,
     /// Where to write it; `-` is standard output. Without it, the URL's last name.
@@ -473,12 +508,42 @@ pub struct Get {
     /// Shows what goes over the wire on stderr: when, which way, its bytes, and what it means.
     #[arg(long)]
     pub wire: bool,
+    /// Over https, whom to trust.
+    #[command(flatten)]
+    pub pin: Pin,
     /// Of names, only the IP version.
     #[command(flatten)]
     pub ip: Ip,
     /// Where settings come from.
     #[command(flatten)]
     pub config: Config,
+}
+
+/// Flags of the clients that speak https.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Pin {
+    /// Trusts the server with this certificate and no other, whatever its names and dates: its
+    /// SHA-256, as the hub shows it. Without it, whom this machine's roots vouch for.
+    #[arg(long, value_name = "HEX")]
+    pub fingerprint: Option<Fingerprint>,
+}
+
+impl Pin {
+    /// Whom to trust.
+    pub fn trust(&self) -> Trust {
+        self.fingerprint.map_or(Trust::System, Trust::Pinned)
+    }
+
+    /// A fingerprint that nothing would be compared with is refused: who gives one relies on it.
+    pub fn check(&self, url: &Address) -> Result<(), Failure> {
+        match self.fingerprint {
+            Some(_) if url.scheme != Scheme::Https => Err(Failure::Usage(format!(
+                "{url} shows no certificate to compare --fingerprint with; write https://, or leave \
+                 --fingerprint out"
+            ))),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// `sockeye echo`.
@@ -649,7 +714,7 @@ fn without_path(address: Address) -> Result<Address, String> {
 
 /// Where a service of the hub listens.
 pub fn hub_address(text: &str) -> Result<Address, String> {
-    let schemes = [Scheme::Http, Scheme::Tcp, Scheme::Udp];
+    let schemes = [Scheme::Http, Scheme::Https, Scheme::Tcp, Scheme::Udp];
     let address = Address::parse(text, &schemes, Scheme::Http).map_err(|e| e.to_string())?;
     without_path(address)
 }
@@ -660,5 +725,6 @@ pub fn text_address(text: &str) -> Result<Address, String> {
 }
 
 fn client_address(text: &str) -> Result<Address, String> {
-    Address::parse(text, &[Scheme::Http, Scheme::Tcp], Scheme::Http).map_err(|e| e.to_string())
+    let schemes = [Scheme::Http, Scheme::Https, Scheme::Tcp];
+    Address::parse(text, &schemes, Scheme::Http).map_err(|e| e.to_string())
 }

@@ -14,6 +14,7 @@ mod serving;
 mod settings;
 mod size;
 mod terminal;
+mod tls;
 mod web;
 
 fn main() -> ExitCode {

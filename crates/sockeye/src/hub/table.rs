@@ -54,6 +54,10 @@ impl AtStart<'_> {
             let _ = writeln!(text, "  Port {wanted} is taken{by}; {wire} moved to a free one.");
         }
         self.write_invitation(&mut text);
+        if let Some(fingerprint) = self.invite.fingerprint() {
+            let _ =
+                writeln!(text, "  The certificate's fingerprint (SHA-256):\n    {fingerprint}\n");
+        }
         text.push_str("  Ctrl-C ends it.\n\n");
         text
     }
@@ -74,10 +78,6 @@ impl AtStart<'_> {
         let _ = writeln!(text, "  {who}:\n\n    {link}\n");
         if let Some(code) = for_terminal(link) {
             let _ = writeln!(text, "{code}\n");
-        }
-        if let Some(fingerprint) = self.invite.fingerprint() {
-            let _ =
-                writeln!(text, "  The certificate's fingerprint (SHA-256):\n    {fingerprint}\n");
         }
         if !others.is_empty() {
             let _ = writeln!(text, "  This machine has other addresses, too (--addr picks one):");
@@ -107,7 +107,7 @@ impl AtStart<'_> {
                 let _ = write!(row[1], " and {}", host(address.ip(), Scheme::Http));
                 continue;
             }
-            let slash = if wire.scheme == Scheme::Http { "/" } else { "" };
+            let slash = if wire.scheme.is_http() { "/" } else { "" };
             let shown = SocketAddr::new(reachable(address.ip()), address.port());
             let at = format!("{}{slash}", url(wire.scheme, shown));
             rows.push([service.name.to_owned(), at, self.who_may(service, wire, address)]);
@@ -150,7 +150,7 @@ fn write_rows(text: &mut String, rows: &[[String; 3]]) {
 /// An address as it stands in a URL, or as netcat takes it.
 fn host(ip: IpAddr, scheme: Scheme) -> String {
     match ip {
-        IpAddr::V6(v6) if scheme == Scheme::Http => format!("[{v6}]"),
+        IpAddr::V6(v6) if scheme.is_http() => format!("[{v6}]"),
         ip => ip.to_string(),
     }
 }

@@ -23,7 +23,7 @@ impl ByHand {
     pub fn of_a_message(scheme: Scheme, host: &str, port: u16, wire: &[u8]) -> Self {
         let flags = match scheme {
             Scheme::Udp => "-u -w1",
-            Scheme::Tcp | Scheme::Http => "-N",
+            Scheme::Tcp | Scheme::Http | Scheme::Https => "-N",
         };
         let netcat = format!("printf {} | nc {flags} {host} {port}", printf_word(wire));
         let message = python_bytes(wire);
@@ -40,7 +40,7 @@ impl ByHand {
                      print(answer.decode(errors=\"replace\"))\n"
                 )
             }
-            Scheme::Tcp | Scheme::Http => format!(
+            Scheme::Tcp | Scheme::Http | Scheme::Https => format!(
                 "import socket\n\n\
                  with socket.create_connection((\"{host}\", {port}), timeout=5) as server:\n    \
                  server.sendall({message})\n    \
@@ -95,7 +95,7 @@ impl ByHand {
     ) -> Self {
         match scheme {
             Scheme::Udp => Self::with_key_in_datagrams(host, port, (message, end), wants_proof),
-            Scheme::Tcp | Scheme::Http => {
+            Scheme::Tcp | Scheme::Http | Scheme::Https => {
                 let whole = [message, end].concat();
                 let (word, bytes) = (format_of(&whole), python_bytes(&whole));
                 let netcat =

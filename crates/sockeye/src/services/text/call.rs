@@ -552,7 +552,7 @@ async fn reach(whom: &Whom, key: Option<&Key>) -> Result<Call, Failure> {
                 Call::Datagrams(DatagramCall::new(addresses).with_key(key.cloned()))
             })
         }
-        Scheme::Tcp | Scheme::Http => {
+        Scheme::Tcp | Scheme::Http | Scheme::Https => {
             let found = connect(&url.host, port, version).await;
             found.map(|connection| Call::Stream(StreamCall::new(connection, flags.lines)))
         }

@@ -64,7 +64,7 @@ impl Listeners {
                     let bound = bind_udp(&address.host, port, ip.version()).map_err(failed)?;
                     listeners.datagrams.extend(bound);
                 }
-                Scheme::Tcp | Scheme::Http => {
+                Scheme::Tcp | Scheme::Http | Scheme::Https => {
                     let bound = bind_tcp(&address.host, port, ip.version()).map_err(failed)?;
                     listeners.streams.extend(bound);
                 }

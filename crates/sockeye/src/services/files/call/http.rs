@@ -198,6 +198,11 @@ async fn ask_following_redirects(
                 "{url} is a folder, and get fetches files; `curl {next}` lists it"
             )));
         }
+        if way.is_pinned() && next.scheme != Scheme::Https {
+            return Err(Failure::SaidNo(format!(
+                "{url} leads on to {next}, which shows no certificate to compare --fingerprint with"
+            )));
+        }
         url = next;
     }
     Err(Failure::SaidNo(format!("{url} goes round in redirects")))
@@ -278,7 +283,7 @@ fn redirected(from: &Address, to: &str) -> Result<Address, Failure> {
 }
 
 fn parse_redirect(from: &Address, to: &str) -> Result<Address, Failure> {
-    Address::parse(to, &[Scheme::Http], Scheme::Http).map_err(|error| {
+    Address::parse(to, &[Scheme::Http, Scheme::Https], Scheme::Http).map_err(|error| {
         let to = Printable(to.as_bytes());
         Failure::SaidNo(format!("{from} leads on to `{to}`, where this cannot follow: {error}"))
     })
@@ -387,6 +392,7 @@ mod tests {
         assert_eq!(to("//other:2/x"), "http://other:2/x");
         assert_eq!(to("../../.."), "http://h:1/");
         assert_eq!(to("http://other/x#y"), "http://other/x");
+        assert_eq!(to("https://h:1/a/b"), "https://h:1/a/b");
         assert!(redirected(&from, "gopher://x/").is_err());
     }
 

@@ -5,6 +5,7 @@
 
 use std::future::Future;
 use std::io::{IsTerminal as _, Write as _};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -12,10 +13,11 @@ use serde_json::json;
 use sockeye_engine::call::connect;
 use sockeye_engine::listen::IpVersion;
 use sockeye_engine::request_log::Size;
+use sockeye_engine::tls::client::{ClientTls, Distrust, TlsError, Trust};
+use sockeye_engine::tls::stream::Stream;
 use sockeye_engine::trace::{Trace, Traced};
 use sockeye_proto::address::{Address, Scheme};
 use sockeye_proto::printable::Printable;
-use tokio::net::TcpStream;
 
 use crate::cli;
 use crate::exit::Failure;
@@ -27,6 +29,8 @@ mod http;
 mod raw;
 mod save;
 
+/// Where https listens unless the URL says otherwise.
+const HTTPS_PORT: u16 = 443;
 /// How long a server may be silent.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -41,6 +45,7 @@ struct Fetched {
 
 /// `sockeye get`.
 pub fn get(arguments: cli::Get) -> Result<(), Failure> {
+    arguments.pin.check(&arguments.url)?;
     let target = save::target(&arguments)?;
     if arguments.json && target.is_stdout() {
         return Err(Failure::Usage(
@@ -58,12 +63,14 @@ pub fn get(arguments: cli::Get) -> Result<(), Failure> {
         let screen = Screen::plain();
         Trace::new(move |passed| screen.say(&passed.to_string()))
     });
-    let way = Way { version: arguments.ip.version(), trace };
+    let way = Way::new(arguments.ip.version(), arguments.pin.trust(), trace);
     let fetched = runtime.block_on(async {
         tokio::select! {
             fetched = async {
                 match arguments.url.scheme {
-                    Scheme::Http => http::fetch(&arguments.url, &way, &mut sink, &progress).await,
+                    Scheme::Http | Scheme::Https => {
+                        http::fetch(&arguments.url, &way, &mut sink, &progress).await
+                    }
                     // get takes no udp:// yet: its parser knows http and tcp alone.
                     Scheme::Tcp | Scheme::Udp => raw::fetch(&arguments.url, &way, &mut sink, &progress).await,
                 }
@@ -101,7 +108,7 @@ fn say_done(arguments: &cli::Get, fetched: &Fetched, took: Duration) {
         String::new()
     };
     let unsure = match arguments.url.scheme {
-        Scheme::Http => "",
+        Scheme::Http | Scheme::Https => "",
         Scheme::Tcp | Scheme::Udp => " (this wire cannot say whether that is all of it)",
     };
     let name = shown_name(&arguments.url);
@@ -122,7 +129,7 @@ fn progress(arguments: &cli::Get) -> ProgressBar {
         return ProgressBar::hidden();
     }
     let style = ProgressStyle::with_template(match arguments.url.scheme {
-        Scheme::Http => {
+        Scheme::Http | Scheme::Https => {
             "{prefix} {wide_bar} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} \
              {eta} {msg}"
         }
@@ -163,21 +170,67 @@ async fn next<T>(progress: &ProgressBar, wait: impl Future<Output = T>) -> Optio
     None
 }
 
-/// How servers are reached, and who watches.
+/// How servers are reached, whom to trust, and who watches.
 #[derive(Debug)]
 struct Way {
     version: IpVersion,
+    trust: Trust,
+    /// Made when https is first spoken.
+    tls: OnceLock<ClientTls>,
     trace: Option<Trace>,
 }
 
-/// Connects to the first of a host's addresses that answers.
-async fn connect(
-    url: &Address,
-    default_port: u16,
-    way: &Way,
-) -> Result<Traced<TcpStream>, Failure> {
+impl Way {
+    fn new(version: IpVersion, trust: Trust, trace: Option<Trace>) -> Self {
+        Self { version, trust, tls: OnceLock::new(), trace }
+    }
+
+    /// Whether one certificate was named, and nothing else is to be relied on.
+    fn is_pinned(&self) -> bool {
+        matches!(self.trust, Trust::Pinned(_))
+    }
+
+    fn tls(&self) -> Result<&ClientTls, TlsError> {
+        if let Some(tls) = self.tls.get() {
+            return Ok(tls);
+        }
+        let made = ClientTls::new(self.trust)?;
+        Ok(self.tls.get_or_init(|| made))
+    }
+}
+
+/// Connects to the first of a host's addresses that answers, within TLS if the URL says so.
+async fn connect(url: &Address, default_port: u16, way: &Way) -> Result<Traced<Stream>, Failure> {
+    let default_port = if url.scheme == Scheme::Https { HTTPS_PORT } else { default_port };
     let port = url.port.unwrap_or(default_port);
     let connected = connect::connect(&url.host, port, way.version).await;
     let (stream, peer) = connected.map_err(|error| Failure::Network(error.to_string()))?;
+    let stream = if url.scheme == Scheme::Https {
+        let secured = async { way.tls()?.connect(stream, &url.host).await }.await;
+        Stream::Secure(secured.map_err(|error| no_tls(url, &error))?)
+    } else {
+        Stream::Plain(stream)
+    };
     Ok(Traced::new(stream, way.trace.as_ref(), url.scheme.as_str(), peer))
+}
+
+/// Says why there is no connection, and how a certificate that nobody vouches for is relied on.
+fn no_tls(url: &Address, error: &TlsError) -> Failure {
+    let at = url.authority();
+    let TlsError::Untrusted(untrusted) = error else {
+        return Failure::Network(format!("{at}: {error}"));
+    };
+    let presented = untrusted.presented;
+    let advice = match untrusted.why {
+        Distrust::NotPinned(_) => {
+            "Has the hub made a new one? Compare it with what the hub shows: somebody may stand \
+             in between"
+        }
+        _ => "If that, compared pair by pair, is what the hub itself shows, rely on it with",
+    };
+    Failure::Network(format!(
+        "{at} is not trusted: {}.\nIts fingerprint (SHA-256) is\n  {presented}\n{advice}:\n  \
+         --fingerprint {presented}",
+        untrusted.why
+    ))
 }

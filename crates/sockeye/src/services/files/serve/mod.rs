@@ -8,7 +8,9 @@ use std::sync::Arc;
 use sockeye_engine::access::SharedDoorkeeper;
 use sockeye_engine::datagram::serve::DatagramPort;
 use sockeye_engine::drive::{Bounds, Driver};
+use sockeye_engine::http::server::serve;
 use sockeye_engine::listen::{Bound, IpVersion, bind_tcp};
+use sockeye_engine::tls::server::ServerTls;
 use sockeye_proto::address::{Address, Scheme};
 use sockeye_proto::text::framing::Framer;
 
@@ -24,6 +26,7 @@ use crate::services::files::serve::raw::RawService;
 use crate::services::files::serve::receive::Receiving;
 use crate::services::files::serve::share::Share;
 use crate::serving::{self, Server, announce, reachable};
+use crate::tls::Certificate;
 
 pub mod file;
 pub mod folder;
@@ -45,7 +48,7 @@ pub struct Listener {
 /// Binds all addresses a URL leads to. Without a port the wire's default is taken.
 pub fn bind(address: &Address, version: IpVersion) -> Result<Vec<Listener>, Failure> {
     let default = match address.scheme {
-        Scheme::Http => 8080,
+        Scheme::Http | Scheme::Https => 8080,
         Scheme::Tcp | Scheme::Udp => 7008,
     };
     let bound = bind_tcp(&address.host, address.port.unwrap_or(default), version)
@@ -67,21 +70,25 @@ pub fn open(dir: &Path, flags: &cli::Share) -> Result<Arc<Share>, Failure> {
 
 /// `sockeye serve files`.
 pub fn alone(arguments: cli::ServeFiles) -> Result<(), Failure> {
-    let has_tcp = arguments.on.iter().any(|address| address.scheme == Scheme::Tcp);
+    let on = addresses(&arguments)?;
+    let has_tcp = on.iter().any(|address| address.scheme == Scheme::Tcp);
     let unframed = (!has_tcp).then_some("http has no messages, and there is no tcp listener");
     let mut conversations = Conversations {
-        driver: driver_of(&arguments)?,
+        driver: driver_of(arguments.driver.into(), &on)?,
         framer: arguments.framing.framer(unframed)?,
         doorkeeper: None,
     };
     let share = open(&arguments.dir, &arguments.share)?;
     let mut listeners = Vec::new();
-    for address in &arguments.on {
+    for address in &on {
         let bound = bind(address, arguments.server.ip.version())
             .map_err(|e| Failure::Network(format!("{e}; take another with --on, port 0 is any")))?;
         listeners.extend(bound);
     }
     check_openness(&arguments, &listeners)?;
+    let has_https = on.iter().any(|address| address.scheme == Scheme::Https);
+    let certificate =
+        has_https.then(|| Certificate::get(&arguments.tls, &arguments.server)).transpose()?;
     let receiving = Receiving::new(&share, &arguments.share);
     let server = Server::new(arguments.server)?;
     conversations.doorkeeper = arguments.join_key.doorkeeper(&server)?;
@@ -104,10 +111,15 @@ pub fn alone(arguments: cli::ServeFiles) -> Result<(), Failure> {
             address: listener.bound.address,
         };
         let places: Vec<Place> = listeners.iter().map(place).collect();
+        let fingerprint = certificate.as_ref().map(Certificate::fingerprint);
+        if let Some(fingerprint) = &fingerprint {
+            server.log.say(format!("the certificate's fingerprint (SHA-256) is {fingerprint}"));
+        }
         let wanted = Access::new(Wanted::Always, doorkeeper, DataFolder::default());
-        let (access, invite) = (Arc::new(wanted), Invite::new(&places, None, None));
+        let (access, invite) = (Arc::new(wanted), Invite::new(&places, None, fingerprint));
         let beside = Beside { places, doors: Vec::new(), access, invite };
-        start(&server, receiving, listeners, conversations, beside)
+        let tls = certificate.map(|certificate| certificate.put_to_use(&server.log));
+        start(&server, receiving, listeners, conversations, beside, tls)
     })
 }
 
@@ -131,10 +143,25 @@ fn check_openness(arguments: &cli::ServeFiles, listeners: &[Listener]) -> Result
     }
 }
 
+/// Where to listen: where `--on` says, else at the page's port of this machine.
+fn addresses(arguments: &cli::ServeFiles) -> Result<Vec<Address>, Failure> {
+    let is_wanted = arguments.tls.is_wanted();
+    if arguments.on.is_empty() {
+        let scheme = if is_wanted { Scheme::Https } else { Scheme::Http };
+        let (host, path) = ("127.0.0.1".to_owned(), String::new());
+        return Ok(vec![Address { scheme, host, port: None, path }]);
+    }
+    if is_wanted && !arguments.on.iter().any(|address| address.scheme == Scheme::Https) {
+        let why = "--tls would do nothing: no --on is https://; write it there, or leave --tls out";
+        return Err(Failure::Usage(why.into()));
+    }
+    Ok(arguments.on.clone())
+}
+
 /// The driver that was chosen, if it can serve where it is to.
-fn driver_of(arguments: &cli::ServeFiles) -> Result<Driver, Failure> {
-    let http = arguments.on.iter().find(|address| address.scheme == Scheme::Http);
-    match (Driver::from(arguments.driver), http) {
+fn driver_of(chosen: Driver, on: &[Address]) -> Result<Driver, Failure> {
+    let http = on.iter().find(|address| address.scheme.is_http());
+    match (chosen, http) {
         (Driver::Threads | Driver::Single, Some(address)) => Err(Failure::Usage(format!(
             "{address} is served by tokio tasks alone; leave --driver out, or give only tcp \
              listeners, like --on tcp://127.0.0.1:7008"
@@ -154,26 +181,33 @@ pub struct Conversations {
     pub doorkeeper: Option<SharedDoorkeeper>,
 }
 
-/// Serves the folder on these listeners, in a hub with what is beside it.
+/// Serves the folder on these listeners, in a hub with what is beside it. Where one of them speaks
+/// https, `tls` is what it is served under.
 pub fn start(
     server: &Server,
     receiving: Receiving,
     listeners: Vec<Listener>,
     Conversations { driver, framer, doorkeeper }: Conversations,
     beside: Beside,
+    tls: Option<ServerTls>,
 ) -> Result<(), Failure> {
     let door = server.door();
     let share = Arc::clone(receiving.share());
-    let site = Site::new(server, &share, receiving, &door, beside);
-    let (http, tcp): (Vec<_>, Vec<_>) =
-        listeners.into_iter().partition(|listener| listener.scheme == Scheme::Http);
-    let site = site::service(server, &door, site);
-    for Listener { bound, .. } in http {
-        tokio::spawn(sockeye_engine::http::server::serve(bound, Arc::clone(&site)));
+    let site = Arc::new(Site::new(server, &share, receiving, &door, beside));
+    let http = site::service(server, &door, &site, None);
+    let https = tls.map(|tls| site::service(server, &door, &site, Some(tls)));
+    let mut streams = Vec::new();
+    for Listener { scheme, bound } in listeners {
+        match (scheme, &https) {
+            (Scheme::Http, _) => drop(tokio::spawn(serve(bound, Arc::clone(&http)))),
+            (Scheme::Https, Some(https)) => drop(tokio::spawn(serve(bound, Arc::clone(https)))),
+            // Nobody binds https without a certificate, and files have no udp.
+            (Scheme::Https, None) | (Scheme::Udp, _) => {}
+            (Scheme::Tcp, _) => streams.push(bound),
+        }
     }
     let books = server.books(&door, "files tcp");
     let raw = RawService { share, framer, doorkeeper, books };
     let bounds = Bounds { idle: server.idle(), door };
-    let streams = tcp.into_iter().map(|listener| listener.bound).collect();
     driver::serve(driver, raw, bounds, streams, Vec::<DatagramPort<NoDatagrams>>::new())
 }
