@@ -4,15 +4,18 @@
 
 import { pageOfFolder, parentOf } from "./addresses.js";
 import { counted, number, sizeForPeople, visibleName } from "./format.js";
-import { HubSilent } from "./hub.js";
+import { createHere } from "./here.js";
+import { HubSilent, askForStanding } from "./hub.js";
 import { listenForKeys } from "./keys.js";
 import { COLUMNS, arrange, firstDirection } from "./listing.js";
 import { recall, remember } from "./memory.js";
 import { createNavigation } from "./navigation.js";
-import { clearNotice, showNotice } from "./notice.js";
+import { clearNotice, showNotice, tell } from "./notice.js";
 import { createPanel } from "./panel.js";
 import { drawPath } from "./path.js";
+import { createReceiving } from "./receiving.js";
 import { createSheet } from "./sheet.js";
+import { access, hindrance, know, onKeyWanted } from "./standing.js";
 import { createTable } from "./table.js";
 import { startTheme } from "./theme.js";
 import { createBench } from "./tools/bench.js";
@@ -22,6 +25,7 @@ import { record } from "./wire/log.js";
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const { hub } = data;
+know(hub);
 const browse = data.base !== "";
 const rootName = hub.folder || "Shared folder";
 // Lab boards and ships' machines often have no clock worth the name: "3 min
@@ -84,6 +88,7 @@ function showListing(newListing, place) {
   title(name, listing.folder);
   byId("plain").replaceChildren();
   drawItems();
+  receivingHere.draw();
   showCommands(null);
   announce(`${name}: ${summary()}`);
 
@@ -115,7 +120,7 @@ function showFresh(newListing, changed) {
     byId("find").hidden = listing.items.length === 0;
     drawItems();
     window.scrollTo(0, scrollY);
-    if (changed) announce(`The folder has changed: ${summary()}`);
+    if (changed && !receivingHere.isBusy()) announce(`The folder has changed: ${summary()}`);
   }
 }
 
@@ -166,7 +171,7 @@ function showEmpty() {
   showNotice({
     picture: "still-water",
     heading: "This folder is empty",
-    text: "Whatever is put into it on the hub shows up here by itself when you come back to this page.",
+    text: hindrance() === null ? "Drop files here, paste them, or use the buttons above." : "Whatever is put into it on the hub shows up here by itself when you come back to this page.",
     actions: parent ? [{ label: "Up one folder", href: pageOfFolder(parent, { browse }), folder: parent }] : [],
   });
 }
@@ -180,6 +185,7 @@ function showProblem(error, folder, retryIn) {
   byId("find").hidden = true;
   byId("totals").textContent = "";
   byId("shortfall").textContent = "";
+  receivingHere.draw();
   panel.hideCommands();
   window.scrollTo(0, 0);
 
@@ -189,6 +195,8 @@ function showProblem(error, folder, retryIn) {
   const notice =
     error instanceof HubSilent
       ? { heading: "The hub does not answer", text: silentText(retryIn), actions: [retry] }
+      : error.status === 401
+        ? { heading: "You are not in this hub any more", text: "Its person has shown this device out, or its key has changed. With the new key or a new link you can come back.", actions: [{ label: "Join", run: join }] }
       : { heading: error.status === 404 ? "There is no such folder" : error.message, text: error.detail ?? "", actions: [...up, retry] };
   showNotice({ picture: "cut-line", ...notice });
   announce(`${notice.heading}. ${notice.text}`);
@@ -238,6 +246,56 @@ window.addEventListener("load", () => {
   const entry = arrivalEntry();
   if (entry) record(entry);
 });
+
+// ---- who may, and what is received ----------------------------------------
+
+async function join() {
+  const { askForKey } = await import("./join/again.js");
+  askForKey({ announce, joined });
+}
+
+/** The key was right: everything that waited for it goes on. */
+async function joined() {
+  await askForStanding().catch(() => {});
+  navigation.refresh();
+  receivingHere.rejoined();
+}
+
+/** A link with the key was opened: who is not in yet comes in by it. */
+async function enterByLink() {
+  const key = window.takeLinkKey();
+  if (!key || access().wanted === "nothing" || access().is_host || (access().guest && access().may_write)) return;
+  const { trade } = await import("./join/trade.js");
+  const said = await trade({ key });
+  if (!said.joined) {
+    tell({ heading: said.heading, text: said.text, actions: [{ label: "Type the key", run: join }] });
+    announce(`${said.heading} ${said.text}`);
+    return;
+  }
+  announce("You are in.");
+  joined();
+}
+
+const receivingHere = createReceiving({
+  folder: () => listing?.folder ?? null,
+  name: () => (listing ? byId("title").textContent : ""),
+  refresh: () => navigation.refreshByItself(),
+  announce,
+  join,
+});
+const here = createHere({ hub, now, announce, join });
+
+// Found out by whatever asked; what is asked here may find it out again.
+let looking = false;
+onKeyWanted(async () => {
+  if (looking) return;
+  looking = true;
+  if (listing) navigation.refreshByItself();
+  await askForStanding().catch(() => {});
+  looking = false;
+});
+window.addEventListener("linkkey", enterByLink);
+enterByLink();
 
 // ---- what people do ------------------------------------------------------
 
@@ -332,6 +390,9 @@ listenForKeys({
     if (!table.download(index)) announce("A folder cannot be downloaded as one file.");
   },
   keys: () => byId("keys").showModal(),
+  makeFolder: () => receivingHere.makeFolder(),
+  send: () => receivingHere.choose(),
+  here: () => here.toggle(),
   tools: () => (tools ? tools.toggle() : false),
   wire: () => wire.toggle(),
 });
