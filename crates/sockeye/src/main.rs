@@ -5,11 +5,13 @@
 use std::process::ExitCode;
 
 mod cli;
+mod data;
 mod exit;
 mod hub;
 mod services;
 mod serving;
 mod settings;
+mod size;
 mod terminal;
 mod web;
 
@@ -37,5 +39,6 @@ fn run(cli: cli::Cli) -> Result<(), exit::Failure> {
         cli::Verb::Get(get) => services::files::call::get(get),
         cli::Verb::Echo(echo) => services::echo::call::echo(echo),
         cli::Verb::Clock(clock) => services::clock::call::clock(clock),
+        cli::Verb::Key(key) => hub::key::show(key),
     }
 }

@@ -115,6 +115,12 @@ impl FileHandle {
         let now = Facts::of(&fstat(&self.descriptor)?);
         Ok(now.modified_ns != self.facts.modified_ns && now.length <= self.facts.length)
     }
+
+    /// Whether its contents changed in any way since it was opened.
+    pub(crate) fn has_changed(&self) -> io::Result<bool> {
+        let now = Facts::of(&fstat(&self.descriptor)?);
+        Ok((now.modified_ns, now.length) != (self.facts.modified_ns, self.facts.length))
+    }
 }
 
 impl Folder {
@@ -124,6 +130,11 @@ impl Folder {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = rustix::fs::open(path, flags, Mode::empty())?;
         Ok(Self { root, has_openat2: AtomicBool::new(true) })
+    }
+
+    /// The folder's own descriptor.
+    pub fn descriptor(&self) -> BorrowedFd<'_> {
+        self.root.as_fd()
     }
 
     /// Opens what a path leads to.
@@ -144,6 +155,21 @@ impl Folder {
             FileType::RegularFile => Ok(Opened::File(FileHandle { descriptor, facts })),
             FileType::Directory => Ok(Opened::Folder(descriptor, facts)),
             _ => Err(OpenError::NotAFile),
+        }
+    }
+
+    /// Opens the folder that a path leads to; a file is [`OpenError::NotAFile`] here.
+    pub(crate) fn open_folder(&self, path: &SharePath) -> Result<OwnedFd, OpenError> {
+        let name = path.relative();
+        match self.resolve(&name, OFlags::RDONLY | OFlags::DIRECTORY, Blocking::Allowed) {
+            // A file on the way, or at the end of it, also looks like nothing at all.
+            Err(OpenError::NotFound) => {
+                match self.resolve(&name, OFlags::PATH, Blocking::Allowed) {
+                    Ok(_) => Err(OpenError::NotAFile),
+                    Err(error) => Err(error),
+                }
+            }
+            opened => opened,
         }
     }
 

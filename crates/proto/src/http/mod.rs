@@ -6,7 +6,10 @@
 
 pub mod accept;
 pub mod conditional;
+pub mod floor;
+pub mod form;
 pub mod guard;
 pub mod patience;
+pub mod pieces;
 pub mod range;
 pub mod target;
