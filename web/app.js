@@ -14,12 +14,11 @@ import { clearNotice, showNotice, tell } from "./notice.js";
 import { createPanel } from "./panel.js";
 import { drawPath } from "./path.js";
 import { createReceiving } from "./receiving.js";
-import { createSheet } from "./sheet.js";
+import { createLateSheet, createSheet } from "./sheet.js";
 import { access, hindrance, know, onKeyWanted } from "./standing.js";
 import { createTable } from "./table.js";
 import { startTheme } from "./theme.js";
-import { createBench } from "./tools/bench.js";
-import { createDrawer } from "./wire/drawer.js";
+import { offersTools } from "./tools/offered.js";
 import { arrivalEntry } from "./wire/http.js";
 import { record } from "./wire/log.js";
 
@@ -222,24 +221,37 @@ function showBusy(busy) {
 
 // ---- the tools and the wire ----------------------------------------------
 
-const drawer = createDrawer({ announce });
-const wire = createSheet(byId("wire"), {
-  button: byId("show-wire"),
-  arrive: drawer.arrive,
-  changed(open) {
-    if (open) drawer.show();
-  },
-});
+const unreachable = () => tell({ heading: "The hub does not answer.", text: "It was to give another part of this page. Try again, or load the page anew." });
 
-const bench = createBench(hub, {
-  showWire(number) {
-    wire.open();
-    drawer.show(number);
-    drawer.arrive();
+let drawer = null;
+const wire = createLateSheet(
+  byId("show-wire"),
+  async () => {
+    const { createDrawer } = await import("./wire/drawer.js");
+    drawer = createDrawer({ announce });
+    const changed = (open) => open && drawer.show();
+    return createSheet(byId("wire"), { button: byId("show-wire"), pressed: false, arrive: drawer.arrive, changed });
   },
-});
-// A hub that runs none of the services behind them has no tools.
-const tools = bench && createSheet(byId("tools"), { button: byId("show-tools"), arrive: bench.arrive, changed: bench.changed });
+  unreachable,
+);
+byId("show-wire").hidden = false;
+
+async function showWire(number) {
+  (await wire.get()).open();
+  drawer.show(number);
+  drawer.arrive();
+}
+
+const tools = createLateSheet(
+  byId("show-tools"),
+  async () => {
+    const { createBench } = await import("./tools/bench.js");
+    const bench = createBench(hub, { showWire });
+    return createSheet(byId("tools"), { button: byId("show-tools"), pressed: false, arrive: bench.arrive, changed: bench.changed });
+  },
+  unreachable,
+);
+byId("show-tools").hidden = !offersTools(hub);
 
 // The page's own arrival is complete when all of it is there.
 window.addEventListener("load", () => {
@@ -264,7 +276,7 @@ async function joined() {
 /** A link with the key was opened: who is not in yet comes in by it. */
 async function enterByLink() {
   const key = window.takeLinkKey();
-  if (!key || access().wanted === "nothing" || access().is_host || (access().guest && access().may_write)) return;
+  if (!key || access().wanted === "nothing" || access().guest) return;
   const { trade } = await import("./join/trade.js");
   const said = await trade({ key });
   if (!said.joined) {
@@ -393,8 +405,8 @@ listenForKeys({
   makeFolder: () => receivingHere.makeFolder(),
   send: () => receivingHere.choose(),
   here: () => here.toggle(),
-  tools: () => (tools ? tools.toggle() : false),
-  wire: () => wire.toggle(),
+  tools: () => (offersTools(hub) ? void tools.toggle() : false),
+  wire: () => void wire.toggle(),
 });
 
 byId("show-keys").addEventListener("click", () => byId("keys").showModal());

@@ -5,10 +5,11 @@ import { know } from "./standing.js";
 import { createCounter } from "./upload/counter.js";
 import { listenForDrops } from "./upload/drop.js";
 
-// All that a stranger needs to know; the hub says the rest when it says no.
-know({ access: { wanted: "key", may_read: false, may_write: true, is_host: false, guest: null }, receiving: { on: true, dropbox: true, existing: "refuse", max_bytes: null, free_bytes: null } });
-
 const byId = (id) => document.getElementById(id);
+const { hub } = JSON.parse(byId("data").textContent);
+// What a stranger may, while this page is shown at all.
+know({ ...hub, access: { wanted: "key", may_read: false, may_write: true, is_host: false, guest: null } });
+
 const form = byId("drop-form");
 const queue = byId("queue");
 const join = () => location.assign("/-/join");
@@ -52,6 +53,7 @@ async function enterByLink() {
   else {
     const place = form.querySelector(".said");
     place.textContent = `${said.heading} ${said.text}`;
+    place.hidden = false;
   }
 }
 window.addEventListener("linkkey", enterByLink);

@@ -24,8 +24,8 @@ export function knowReceiving(receiving) {
 export const access = () => hub.access ?? NOBODY;
 export const receiving = () => hub.receiving ?? SHUT;
 
-/** A hub that knows of no key at all has nothing to say of who is here. */
-export const hasGuests = () => Boolean(hub.access) && (access().wanted !== "nothing" || access().is_host);
+/** Whether the hub knows who is here, and may say so. */
+export const hasGuests = () => Boolean(hub.access) && access().may_read;
 
 /** Why nothing can be sent here: "key" | "off"; null where it can. */
 export function hindrance() {

@@ -14,6 +14,8 @@ import { createInvite } from "./invite.js";
 import { leave, setReceiving, showOut } from "./requests.js";
 
 const LOOK_EVERY = 5000;
+// Where no key is wanted, nobody can be kept out.
+const wantsKeys = () => access().wanted !== "nothing";
 
 await withStyle(new URL("./here.css", import.meta.url));
 
@@ -21,7 +23,7 @@ export async function createHereSheet({ hub, now, button, announce, counted, joi
   const parts = makeSheet();
   let guests = [];
   let timer = 0;
-  const invite = access().is_host && access().wanted !== "nothing" ? createInvite({ announce, say }) : null;
+  const invite = access().is_host && wantsKeys() ? createInvite({ announce, say }) : null;
   const switched = access().is_host ? createSwitch() : null;
   parts.host.append(...[switched?.element, invite?.element].filter(Boolean));
   parts.host.hidden = !parts.host.hasChildNodes();
@@ -86,7 +88,7 @@ export async function createHereSheet({ hub, now, button, announce, counted, joi
       box.checked = on;
       const kept = { refuse: "What is there is kept: another file of the same name is refused.", replace: "Another file of the same name replaces what is there.", rename: "Another file of the same name gets a free name." }[existing] ?? "";
       const strangers = dropbox ? " Who has no key may put files here too, and sees nothing of them." : "";
-      note.textContent = on ? `${access().wanted === "nothing" ? "Everybody who reaches the hub" : "Who has the key"} may put files here. ${kept}${strangers}` : "Nobody puts anything here.";
+      note.textContent = on ? `${wantsKeys() ? "Who has the key" : "Everybody who reaches the hub"} may put files here. ${kept}${strangers}` : "Nobody puts anything here.";
     }
     onStanding(draw);
     const label = element("label", { class: "switch", for: "receiving-switch" }, box, element("span", { class: "knob", "aria-hidden": "true" }), "Receive files");
@@ -99,10 +101,10 @@ export async function createHereSheet({ hub, now, button, announce, counted, joi
     const focused = document.activeElement?.dataset?.guest;
     parts.guests.replaceChildren(...guests.map(guestElement));
     parts.nobody.hidden = guests.length > 0;
-    parts.nobody.textContent = access().wanted === "nothing" ? "This hub wants no key, so it does not ask who anybody is." : "Nobody has joined yet.";
+    parts.nobody.textContent = "Nobody has come yet.";
     const own = guests.find(({ is_you: isYou }) => isYou);
-    parts.leave.hidden = !(access().guest && !access().is_host && own);
-    parts.join.hidden = !(access().wanted !== "nothing" && !access().guest && !access().is_host);
+    parts.leave.hidden = !(access().guest && !access().is_host && own && wantsKeys());
+    parts.join.hidden = !(wantsKeys() && !access().guest);
     if (!focused || document.activeElement !== document.body) return;
     (parts.guests.querySelector(`[data-guest="${CSS.escape(focused)}"]`) ?? parts.title).focus({ preventScroll: true });
   }
@@ -115,7 +117,7 @@ export async function createHereSheet({ hub, now, button, announce, counted, joi
     const seen = element("time", { datetime: guest.last_seen, title: exactTime(Date.parse(guest.last_seen)) }, timeForPeople(Date.parse(guest.last_seen), now()));
     const came = element("time", { datetime: guest.since, title: exactTime(Date.parse(guest.since)) }, timeForPeople(Date.parse(guest.since), now()));
     const row = element("li", {}, title, element("p", { class: "guest-about" }, about), element("p", { class: "guest-about" }, "came ", came, ", last heard ", seen));
-    if (access().is_host && !guest.is_host && !guest.is_you) {
+    if (access().is_host && wantsKeys() && !guest.is_host && !guest.is_you) {
       row.append(element("button", { type: "button", class: "button small out", "data-guest": guest.id, "aria-label": `Throw out ${nameOf(guest)}`, click: () => throwOut(guest) }, "Throw out"));
     }
     return row;

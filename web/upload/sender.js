@@ -44,7 +44,9 @@ export async function sendItem(item, { signal, sent, byItself }) {
 
 async function sendFolder(item, { signal, account }) {
   const response = await request({ method: "MKCOL", path: `${item.href}/`, signal });
-  const well = response.status === 201 || response.status === 405;
+  // 405 says that something is there: a folder is all that is wanted.
+  const isThere = response.status === 405 && !/is a file/.test(response.answer?.detail ?? "");
+  const well = response.status === 201 || isThere;
   account.add(response.seen, "wants a folder of this name", well ? (response.status === 201 ? "made" : "it is there") : "refuses");
   if (!well) throw new Refused(response);
   return response;
@@ -110,8 +112,8 @@ function outcomeOf(item, { status, answer }) {
 
 /** What it is called there, which with --rename may be something else. */
 function nameIn({ answer, head }) {
-  const path = answer?.path ?? decoded(head.get("content-location") ?? "");
-  return path.split("/").at(-1);
+  const path = answer?.path ?? head.get("content-location") ?? "";
+  return decoded(path.split("/").at(-1));
 }
 
 function decoded(path) {
