@@ -107,6 +107,12 @@ impl Access {
         self.doorkeeper.as_ref()
     }
 
+    /// The key, where nothing can be read without it.
+    pub fn key_for_reading(&self) -> Option<Key> {
+        let doorkeeper = self.doorkeeper.as_ref().filter(|_| self.wanted == Wanted::Always);
+        doorkeeper.map(SharedDoorkeeper::key)
+    }
+
     fn guests(&self) -> MutexGuard<'_, Guests> {
         self.guests.lock().unwrap_or_else(PoisonError::into_inner)
     }
