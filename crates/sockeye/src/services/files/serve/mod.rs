@@ -69,6 +69,7 @@ pub fn alone(arguments: cli::ServeFiles) -> Result<(), Failure> {
         framer: arguments.framing.framer(unframed)?,
         doorkeeper: None,
     };
+    arguments.join_key.check()?;
     // The page's wire wants no key yet, and is not to be taken for one that does.
     let http = arguments.on.iter().find(|address| address.scheme == Scheme::Http);
     if let (Some(address), false) = (http, arguments.join_key.is_none()) {
