@@ -94,7 +94,7 @@ impl Facts {
         self.metric(&mut out, "clients", "gauge", "Clients connected now.", |door| {
             door.gate.clients() as u64
         });
-        let rows: [(&str, &str, Read); 8] = [
+        let rows: [(&str, &str, Read); 9] = [
             ("connections_total", "Connections let in.", |c| c.connections.get()),
             ("refused_total", "Connections refused: full.", |c| c.refused.get()),
             (
