@@ -16,8 +16,8 @@ use rustls::server::{Acceptor, ProducesTickets, ResolvesServerCert};
 use rustls::sign::SingleCertAndKey;
 use thiserror::Error;
 use tokio::net::TcpStream;
-use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
+use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 
 use super::certificate::Identity;
 use super::fingerprint::Fingerprint;
@@ -39,6 +39,8 @@ pub struct ServerTls {
     usual: Arc<ServerConfig>,
     /// For who prefers ChaCha20, because it has no instructions for AES.
     without_aes: Arc<ServerConfig>,
+    /// For who is told no, in the words of HTTP/1.1.
+    http1_only: Arc<ServerConfig>,
     fingerprint: Fingerprint,
 }
 
@@ -54,7 +56,14 @@ impl ServerTls {
             config(Arc::clone(&certificate), Arc::clone(&tickets), prefers)
         };
         let (usual, without_aes) = (config(is_short_aes)?, config(is_chacha)?);
-        Ok(Self { usual, without_aes, fingerprint })
+        let mut http1_only = usual.clone();
+        http1_only.alpn_protocols.retain(|name| name != HTTP2);
+        Ok(Self {
+            usual: Arc::new(usual),
+            without_aes: Arc::new(without_aes),
+            http1_only: Arc::new(http1_only),
+            fingerprint,
+        })
     }
 
     /// What people compare with what their browser or client shows.
@@ -74,6 +83,11 @@ impl ServerTls {
         });
         accepting.await
     }
+
+    /// The same for who can only be told no: HTTP/2 is not agreed on.
+    pub async fn accept_http1(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        TlsAcceptor::from(Arc::clone(&self.http1_only)).accept(stream).await
+    }
 }
 
 /// The rules, with the suites in an order of our own, in which `prefers` come first. All of them
@@ -83,7 +97,7 @@ fn config(
     certificate: Arc<dyn ResolvesServerCert>,
     tickets: Arc<dyn ProducesTickets>,
     prefers: fn(CipherSuite) -> bool,
-) -> Result<Arc<ServerConfig>, SetupError> {
+) -> Result<ServerConfig, SetupError> {
     let mut provider = CryptoProvider::clone(&provider());
     provider.cipher_suites.sort_by_key(|suite| !prefers(suite.suite()));
     let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
@@ -93,7 +107,7 @@ fn config(
     config.alpn_protocols = [HTTP2, HTTP11, HTTP10].map(<[u8]>::to_vec).into();
     config.ignore_client_order = true;
     config.ticketer = tickets;
-    Ok(Arc::new(config))
+    Ok(config)
 }
 
 fn is_short_aes(suite: CipherSuite) -> bool {
