@@ -12,7 +12,6 @@ use sockeye_engine::listen::IpVersion;
 use sockeye_engine::request_log::LogFormat;
 use sockeye_engine::tls::client::Trust;
 use sockeye_engine::tls::fingerprint::Fingerprint;
-use sockeye_proto::access::Key;
 use sockeye_proto::address::{Address, Scheme};
 use sockeye_proto::datagram::network::Network;
 use sockeye_proto::idle::IdleTimeout;
@@ -21,6 +20,10 @@ use sockeye_proto::text::framing::{self, Framer};
 
 use crate::exit::Failure;
 use crate::size::Size;
+
+pub use self::key::{GivenKey, JoinKey};
+
+mod key;
 
 /// A LAN hub and a network bench in one binary.
 ///
@@ -141,7 +144,7 @@ pub struct Guests {
     pub new_key: bool,
     /// The key, if not the one in the data folder: 8 to 64 letters, digits, - and _.
     #[arg(long, value_name = "KEY", conflicts_with = "new_key")]
-    pub join_key: Option<Key>,
+    pub join_key: Option<GivenKey>,
 }
 
 /// What nobody needs the key for.
@@ -217,6 +220,9 @@ pub struct TextServer {
     /// of them; repeatable.
     #[arg(long, value_name = "NET", action = ArgAction::Append)]
     pub plain: Vec<Network>,
+    /// Who may.
+    #[command(flatten)]
+    pub join_key: JoinKey,
     /// Of the tcp wire.
     #[command(flatten)]
     pub framing: Framing,
@@ -314,9 +320,15 @@ pub struct ServeFiles {
     /// https are served by tasks alone.
     #[arg(long, value_enum, default_value_t = DriverName::Tasks)]
     pub driver: DriverName,
+    /// Who may.
+    #[command(flatten)]
+    pub join_key: JoinKey,
     /// Of the tcp wire.
     #[command(flatten)]
     pub framing: Framing,
+    /// Lets everybody send who can reach it, if --uploads is given without a key.
+    #[arg(long, conflicts_with = "join_key")]
+    pub open: bool,
     /// Of https.
     #[command(flatten)]
     pub tls: Tls,
@@ -582,6 +594,10 @@ pub struct TextClient {
     /// line itself, as classic servers expect it; each then waits for the answer to the one before.
     #[arg(long)]
     pub lines: bool,
+    /// The key, if the server wants one. Better given as SOCKEYE_KEY: others on this machine can
+    /// read a command line.
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<GivenKey>,
     /// Writes each answer as one JSON object a line.
     #[arg(long)]
     pub json: bool,

@@ -235,7 +235,7 @@ impl FormReader {
 
     fn read_content(&mut self, piece: &mut Bytes) -> Result<Option<Step>, FormError> {
         self.opening_begin = 0;
-        if let Some(at) = self.finder.find(piece) {
+        if let Some(at) = self.find_delimiter(piece) {
             let content = piece.split_to(at);
             piece.advance(self.delimiter_bytes());
             self.place = Place::Delimiter(After::Nothing);
@@ -246,6 +246,19 @@ impl FormReader {
         self.place = Place::Content { matched: piece.len() };
         piece.clear();
         self.pass(content)
+    }
+
+    /// The first delimiter in a piece whose boundary, at least, is whole. What goes on as a longer
+    /// word is passed over here, and not told in crumbs, wherever the piece is long enough to show.
+    fn find_delimiter(&self, piece: &[u8]) -> Option<usize> {
+        let mut searched = 0;
+        loop {
+            let at = searched + self.finder.find(&piece[searched..])?;
+            searched = at + self.delimiter_bytes();
+            if may_follow_boundary(&piece[searched..]) {
+                return Some(at);
+            }
+        }
     }
 
     /// Where the end of a piece may begin a delimiter; its length if it does not. A carriage return
@@ -380,6 +393,11 @@ impl FormReader {
     fn delimiter_bytes(&self) -> usize {
         self.finder.needle().len()
     }
+}
+
+/// Whether a boundary before this text can be a delimiter's, as far as the text shows.
+fn may_follow_boundary(text: &[u8]) -> bool {
+    matches!(text, [] | [b' ' | b'\t' | b'\r' | b'\n', ..] | [b'-'] | [b'-', b'-', ..])
 }
 
 /// CR LF, which may have been read as another line's end when a delimiter begins.

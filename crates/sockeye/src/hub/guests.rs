@@ -211,8 +211,8 @@ mod tests {
     #[test]
     fn the_list_is_bounded_and_forgets_who_was_silent_longest() {
         let mut guests = Guests::default();
-        for n in 0..=GUESTS_MAX {
-            guests.see(cookie(&n.to_string()), seen("192.0.2.1"), at(n as i64));
+        for (n, s) in (0..=GUESTS_MAX).zip(0..) {
+            guests.see(cookie(&n.to_string()), seen("192.0.2.1"), at(s));
         }
         assert_eq!(guests.all().len(), GUESTS_MAX);
         assert!(guests.get(&cookie("0")).is_none() && guests.get(&cookie("1")).is_some());

@@ -7,7 +7,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use sockeye_engine::access::Keeper;
+use sockeye_engine::access::SharedDoorkeeper;
 use sockeye_engine::datagram::socket::DatagramSocket;
 use sockeye_engine::drive::Driver;
 use sockeye_engine::listen::{Bound, IpVersion, ListenError, bind_tcp, bind_udp};
@@ -117,10 +117,10 @@ fn access_of(arguments: &cli::Up, places: &[Place]) -> Result<Arc<Access>, Failu
     let data =
         DataFolder::find(arguments.server.data.data.as_deref(), arguments.server.data.ephemeral)?;
     let key = match &network.join_key {
-        Some(key) => key.clone(),
+        Some(given) => given.key("--join-key")?,
         None => key::kept(&data, network.new_key)?,
     };
-    Ok(Arc::new(Access::new(wanted, Some(Arc::new(Keeper::new(key))), data)))
+    Ok(Arc::new(Access::new(wanted, Some(SharedDoorkeeper::new(key)), data)))
 }
 
 /// Where a wire of a service listens.
@@ -197,8 +197,14 @@ impl Ground {
             (part.start)(server, listeners, door.clone())?;
             doors.push((service.name, door));
         }
+        let mut conversations = Conversations::default();
+        if let Some(doorkeeper) = access.doorkeeper() {
+            server.log.mask().hide_key_of(doorkeeper);
+            conversations.doorkeeper =
+                (access.wanted() == Wanted::Always).then(|| doorkeeper.clone());
+        }
         let beside = Beside { places: self.places, doors, access, invite };
-        serve::start(server, receiving, self.files, Conversations::default(), beside, tls)
+        serve::start(server, receiving, self.files, conversations, beside, tls)
     }
 }
 

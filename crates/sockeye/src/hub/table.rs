@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
+use sockeye_engine::access::SharedDoorkeeper;
+use sockeye_proto::access::Key;
 use sockeye_proto::address::Scheme;
 use sockeye_proto::printable::Printable;
 
@@ -33,6 +35,8 @@ impl AtStart<'_> {
         let mut text = format!("\n  Sockeye {version} shares {}{hidden}\n\n", Printable(place));
         let mut rows = vec![["what", "where", "who may"].map(str::to_owned)];
         let mut tries = String::new();
+        let key = self.access.key_for_reading();
+        let key = key.as_ref().map(Key::as_str);
         for service in of_the_hub() {
             for wire in service.wires {
                 let own: Vec<&Place> =
@@ -41,7 +45,7 @@ impl AtStart<'_> {
                 if let Some(first) = own.first() {
                     let at = first.address;
                     let host = host(reachable(at.ip()), wire.scheme);
-                    let _ = writeln!(tries, "    {}", wire.try_at(&host, at.port()));
+                    let _ = writeln!(tries, "    {}", wire.try_at(&host, at.port(), key));
                 }
             }
         }
@@ -63,7 +67,7 @@ impl AtStart<'_> {
 
     /// How others get in: a link and its QR code, or what would let them.
     fn write_invitation(&self, text: &mut String) {
-        let key = self.access.keeper().map(|keeper| keeper.key());
+        let key = self.access.doorkeeper().map(SharedDoorkeeper::key);
         let links = self.invite.links(key.as_ref());
         let Some((link, others)) = links.split_first() else {
             text.push_str("  Others get in with: --lan\n");
@@ -85,7 +89,7 @@ impl AtStart<'_> {
             }
             text.push('\n');
         }
-        if self.access.keeper().is_some() && self.invite.fingerprint().is_none() {
+        if self.access.doorkeeper().is_some() && self.invite.fingerprint().is_none() {
             text.push_str("  What goes over the network is not encrypted.\n");
         }
     }

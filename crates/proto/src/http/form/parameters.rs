@@ -21,7 +21,7 @@ pub(super) enum Value<'a> {
     Quoted(&'a [u8]),
 }
 
-impl<'a> Value<'a> {
+impl Value<'_> {
     /// What it says, without the backslashes that are escapes.
     pub(super) fn text(self) -> Vec<u8> {
         let written = match self {
@@ -144,24 +144,27 @@ mod tests {
         Some(found.iter().map(|one| (string(one.name), string(&one.value.text()))).collect())
     }
 
-    fn pairs(expected: &[(&str, &str)]) -> Option<Vec<(String, String)>> {
-        Some(expected.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect())
+    #[track_caller]
+    fn reads_as(text: &str, expected: &[(&str, &str)]) {
+        let found = read(text).unwrap_or_else(|| panic!("{text} is malformed"));
+        let found: Vec<_> = found.iter().map(|(name, value)| (&name[..], &value[..])).collect();
+        assert_eq!(found, expected, "{text}");
     }
 
     #[test]
     fn parameters_are_tokens_or_quoted_and_blanks_around_them_mean_nothing() {
-        assert_eq!(read(""), pairs(&[]));
-        assert_eq!(read(";"), pairs(&[]));
-        assert_eq!(read(" ;a=b;;c = \"d\" ; "), pairs(&[("a", "b"), ("c", "d")]));
-        assert_eq!(read(";a=my file.txt ;b="), pairs(&[("a", "my file.txt"), ("b", "")]));
+        reads_as("", &[]);
+        reads_as(";", &[]);
+        reads_as(" ;a=b;;c = \"d\" ; ", &[("a", "b"), ("c", "d")]);
+        reads_as(";a=my file.txt ;b=", &[("a", "my file.txt"), ("b", "")]);
     }
 
     #[test]
     fn a_semicolon_or_an_escaped_quote_in_quotes_ends_nothing() {
-        assert_eq!(read(r#";a="x;y";b=1"#), pairs(&[("a", "x;y"), ("b", "1")]));
-        assert_eq!(read(r#";a="x\";b=\"y";c=1"#), pairs(&[("a", r#"x";b="y"#), ("c", "1")]));
-        assert_eq!(read(r#";a="x\\";b=1"#), pairs(&[("a", r"x\"), ("b", "1")]));
-        assert_eq!(read(r#";a="C:\dir\x""#), pairs(&[("a", r"C:\dir\x")]));
+        reads_as(r#";a="x;y";b=1"#, &[("a", "x;y"), ("b", "1")]);
+        reads_as(r#";a="x\";b=\"y";c=1"#, &[("a", r#"x";b="y"#), ("c", "1")]);
+        reads_as(r#";a="x\\";b=1"#, &[("a", r"x\"), ("b", "1")]);
+        reads_as(r#";a="C:\dir\x""#, &[("a", r"C:\dir\x")]);
     }
 
     #[test]

@@ -75,8 +75,8 @@ fn file(name: &str, filename: &str, content_type: &str, data: &[u8]) -> (PartHea
 
 /// A body of parts without names, between boundaries `b`.
 fn form(parts: &[&str]) -> Vec<u8> {
-    let parts: String = parts.iter().map(|data| format!("--b\r\n\r\n{data}\r\n")).collect();
-    (parts + "--b--\r\n").into_bytes()
+    let each = parts.iter().flat_map(|data| ["--b\r\n\r\n", data, "\r\n"]);
+    each.chain(["--b--\r\n"]).collect::<String>().into_bytes()
 }
 
 #[track_caller]
@@ -176,7 +176,8 @@ fn preamble_epilogue_and_blanks_behind_a_boundary_are_skipped() {
 #[test]
 fn what_only_looks_like_a_boundary_is_data() {
     for data in [
-        "--b",
+        "--bx",
+        "--b-x\r\n--bx",
         "\r\n-",
         "\r\n--",
         "\r\n--bb",
@@ -187,14 +188,11 @@ fn what_only_looks_like_a_boundary_is_data() {
         "\r\r\n--\r\n",
         "\r\n\r\n",
         "\r\n--c\r\n--b-\r",
-        "--bx",
-        "--b-x\r\n--bx",
         "-",
         "\r",
         "\n--b-",
+        "\r\n",
     ] {
-        // The empty line before a part may be the line end of a boundary that follows at once.
-        let data = if data == "--b" { "-b" } else { data };
         reads_as(&form(&[data, data]), &[data, data]);
     }
     // A form in a form, whose boundary is longer.
@@ -251,7 +249,8 @@ fn a_head_is_read_up_to_its_bound() {
     };
     reads_as(&body(FORM_HEAD_MAX_BYTES), &["x"]);
     fails_with(&body(FORM_HEAD_MAX_BYTES + 1), FormError::HeadTooLong);
-    fails_with(&[&b"--b\r\n"[..], &[b'v'; 100_000]].concat(), FormError::HeadTooLong);
+    let endless = format!("--b\r\n{}", "v".repeat(100_000));
+    fails_with(endless.as_bytes(), FormError::HeadTooLong);
     let fields = "X: 1\r\n".repeat(FORM_HEAD_MAX_FIELDS + 1);
     let body = format!("--b\r\n{fields}\r\nx\r\n--b--");
     fails_with(body.as_bytes(), FormError::TooManyFields);
@@ -277,8 +276,8 @@ fn ten_thousand_parts_are_enough() {
 
 #[test]
 fn data_is_told_as_slices_of_what_was_fed() {
-    let data = "\r\n--bo".repeat(10_000);
-    let body = Bytes::from(format!("--boundary\r\n\r\n{data}\r\n--boundary--"));
+    let data = "\r\n--bo\r\n--boundary-x\r\n--boundary1".repeat(10_000);
+    let body = Bytes::from(format!("--boundary\r\n\r\n{data}\r\n--boundary--\r\n"));
     let mut reader = reader("boundary");
     reader.feed(body.clone());
     assert_eq!(reader.next(), Ok(Step::Part(PartHead::default())));
@@ -307,7 +306,8 @@ fn ends_itself(boundary: &str, data: &[u8]) -> bool {
     let mut after = content
         .windows(delimiter.len())
         .enumerate()
-        .filter_map(|(at, window)| (window == delimiter).then(|| &content[at + delimiter.len()..]));
+        .filter(|(_, window)| *window == delimiter)
+        .map(|(at, _)| &content[at + delimiter.len()..]);
     after.any(|after| matches!(after, [b' ' | b'\t' | b'\r' | b'\n', ..] | [b'-', b'-', ..]))
 }
 

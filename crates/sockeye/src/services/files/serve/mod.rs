@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use sockeye_engine::access::SharedDoorkeeper;
 use sockeye_engine::datagram::serve::DatagramPort;
 use sockeye_engine::drive::{Bounds, Driver};
 use sockeye_engine::http::server::serve;
@@ -14,8 +15,10 @@ use sockeye_proto::address::{Address, Scheme};
 use sockeye_proto::text::framing::Framer;
 
 use crate::cli;
+use crate::data::DataFolder;
 use crate::exit::Failure;
 use crate::hub::Place;
+use crate::hub::access::{Access, Wanted};
 use crate::hub::invite::Invite;
 use crate::hub::site::{self, Beside, Site};
 use crate::services::driver::{self, NoDatagrams};
@@ -70,10 +73,12 @@ pub fn alone(arguments: cli::ServeFiles) -> Result<(), Failure> {
     let on = addresses(&arguments)?;
     let has_tcp = on.iter().any(|address| address.scheme == Scheme::Tcp);
     let unframed = (!has_tcp).then_some("http has no messages, and there is no tcp listener");
-    let conversations = Conversations {
+    let mut conversations = Conversations {
         driver: driver_of(arguments.driver.into(), &on)?,
         framer: arguments.framing.framer(unframed)?,
+        doorkeeper: None,
     };
+    arguments.join_key.check()?;
     let share = open(&arguments.dir, &arguments.share)?;
     let mut listeners = Vec::new();
     for address in &on {
@@ -81,11 +86,16 @@ pub fn alone(arguments: cli::ServeFiles) -> Result<(), Failure> {
             .map_err(|e| Failure::Network(format!("{e}; take another with --on, port 0 is any")))?;
         listeners.extend(bound);
     }
+    check_openness(&arguments, &listeners)?;
     let has_https = on.iter().any(|address| address.scheme == Scheme::Https);
     let certificate =
         has_https.then(|| Certificate::get(&arguments.tls, &arguments.server)).transpose()?;
     let receiving = Receiving::new(&share, &arguments.share);
     let server = Server::new(arguments.server)?;
+    conversations.doorkeeper = arguments.join_key.doorkeeper(&server)?;
+    let doorkeeper = conversations.doorkeeper.clone();
+    let who = if doorkeeper.is_some() { "everybody with the key" } else { "everybody" };
+    let may = if receiving.is_on() { "read and send" } else { "read" };
     serving::run(&server, conversations.driver, || async {
         for listener in &listeners {
             announce(listener.scheme, listener.bound.address)?;
@@ -93,7 +103,7 @@ pub fn alone(arguments: cli::ServeFiles) -> Result<(), Failure> {
             if !address.ip().is_loopback() {
                 let at = SocketAddr::new(reachable(address.ip()), address.port());
                 let at = serving::url(listener.scheme, at);
-                server.log.say(format!("everybody who can reach {at} may read"));
+                server.log.say(format!("{who} who can reach {at} may {may}"));
             }
         }
         let place = |listener: &Listener| Place {
@@ -106,11 +116,32 @@ pub fn alone(arguments: cli::ServeFiles) -> Result<(), Failure> {
         if let Some(fingerprint) = &fingerprint {
             server.log.say(format!("the certificate's fingerprint (SHA-256) is {fingerprint}"));
         }
-        let (access, invite) = (Arc::default(), Invite::new(&places, None, fingerprint));
+        let wanted = Access::new(Wanted::Always, doorkeeper, DataFolder::default());
+        let (access, invite) = (Arc::new(wanted), Invite::new(&places, None, fingerprint));
         let beside = Beside { places, doors: Vec::new(), access, invite };
         let tls = certificate.map(|certificate| certificate.put_to_use(&server.log));
         start(&server, receiving, listeners, conversations, beside, tls)
     })
+}
+
+/// To let everybody write who can reach this machine is never a default.
+fn check_openness(arguments: &cli::ServeFiles, listeners: &[Listener]) -> Result<(), Failure> {
+    let has_key = !arguments.join_key.is_none();
+    if arguments.share.dropbox && !has_key {
+        let why = "--dropbox is for those who have no key, and no key is wanted; give --join-key";
+        return Err(Failure::Usage(why.into()));
+    }
+    let beyond = listeners.iter().find(|listener| !listener.bound.address.ip().is_loopback());
+    match beyond {
+        Some(listener) if arguments.share.uploads && !has_key && !arguments.open => {
+            let at = listener.bound.address;
+            Err(Failure::Usage(format!(
+                "--uploads would let everybody write who can reach {at}; give --join-key KEY, or \
+                 --open if that is meant"
+            )))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Where to listen: where `--on` says, else at the page's port of this machine.
@@ -147,6 +178,8 @@ pub struct Conversations {
     pub driver: Driver,
     /// What tells where a name ends.
     pub framer: Framer,
+    /// Who knows the key, where one is wanted.
+    pub doorkeeper: Option<SharedDoorkeeper>,
 }
 
 /// Serves the folder on these listeners, in a hub with what is beside it. Where one of them speaks
@@ -155,7 +188,7 @@ pub fn start(
     server: &Server,
     receiving: Receiving,
     listeners: Vec<Listener>,
-    Conversations { driver, framer }: Conversations,
+    Conversations { driver, framer, doorkeeper }: Conversations,
     beside: Beside,
     tls: Option<ServerTls>,
 ) -> Result<(), Failure> {
@@ -175,7 +208,7 @@ pub fn start(
         }
     }
     let books = server.books(&door, "files tcp");
-    let raw = RawService { share, framer, books };
+    let raw = RawService { share, framer, doorkeeper, books };
     let bounds = Bounds { idle: server.idle(), door };
     driver::serve(driver, raw, bounds, streams, Vec::<DatagramPort<NoDatagrams>>::new())
 }
