@@ -20,7 +20,8 @@ use sockeye_proto::http::patience::{Patience, Spans};
 use sockeye_proto::idle::IdleTimeout;
 use sockeye_proto::limits::{
     CONNECTION_WINDOW_BYTES, HEAD_DEADLINE, HEAD_MAX_BYTES, HEAD_MAX_FIELDS, STALL_DEADLINE,
-    STREAM_WINDOW_BYTES, STREAMS_MAX, UNREAD_LINGER, UNREAD_SKIP_MAX_BYTES,
+    STREAM_WINDOW_BYTES, STREAMS_MAX, UNREAD_LINGER, UNREAD_LINGER_MAX_BYTES,
+    UNREAD_SKIP_MAX_BYTES,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -223,6 +224,8 @@ async fn respond<H: Handler>(
         if after == After::EndUnread {
             patience.lock().unwrap_or_else(PoisonError::into_inner).leaves_unread();
         }
+    } else if let Some(rest) = receipt.take_rest() {
+        tokio::spawn(listen_on(rest));
     }
     match receipt.received_bytes() {
         0 => {}
@@ -278,6 +281,23 @@ impl Framing {
             (_, Some(_)) => After::EndUnread,
         }
     }
+}
+
+/// Reads and throws away what still comes on an HTTP/2 stream whose request was told no in the
+/// middle. To end the stream at once is allowed (RFC 9113, section 8.1), but curl 7.88 then forgets
+/// the answer; left alone, it reads it and ends the stream by itself.
+async fn listen_on(mut rest: Incoming) {
+    let mut unread_bytes = 0;
+    let read = async {
+        while let Some(Ok(frame)) = poll_fn(|cx| Pin::new(&mut rest).poll_frame(cx)).await {
+            unread_bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+            if unread_bytes >= UNREAD_LINGER_MAX_BYTES {
+                break;
+            }
+        }
+    };
+    // Whichever way it ends, the stream does too.
+    let _ = tokio::time::timeout(UNREAD_LINGER, read).await;
 }
 
 /// Reads the rest of a body, if it is short and comes soon.
