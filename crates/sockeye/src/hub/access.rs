@@ -120,7 +120,9 @@ impl Access {
 
     /// Who asks, and what they may.
     pub fn visitor(&self, request: &Parts, caller: &Caller) -> Result<Visitor, Refusal> {
-        let known = self.known(request, caller)?;
+        // Held from the look at the cookie on: whoever is thrown out meanwhile is not taken up again.
+        let mut guests = self.guests();
+        let known = self.known(request, caller, &guests)?;
         let is_in = known.is_some() || self.wanted == Wanted::Nothing;
         let is_own = is_own_machine(request, caller);
         let known = known.unwrap_or(Known::Address(caller.peer.ip()));
@@ -135,7 +137,6 @@ impl Access {
         if is_in {
             let agent = field(&request.headers, header::USER_AGENT);
             let seen = Seen { address: caller.peer.ip(), agent, is_host: is_own };
-            let mut guests = self.guests();
             let guest = guests.see(known, seen, Timestamp::now());
             visitor.guest = Some(guest.id.clone());
             visitor.pass = self.doorkeeper.is_some().then(|| guest.pass.clone());
@@ -145,7 +146,12 @@ impl Access {
 
     /// How somebody who has a good cookie or the key is known. A wrong key is refused, because
     /// whoever shows one means to be let in by it.
-    fn known(&self, request: &Parts, caller: &Caller) -> Result<Option<Known>, Refusal> {
+    fn known(
+        &self,
+        request: &Parts,
+        caller: &Caller,
+        guests: &Guests,
+    ) -> Result<Option<Known>, Refusal> {
         let Some(doorkeeper) = &self.doorkeeper else { return Ok(None) };
         let bytes = |name| request.headers.get_all(name).iter().map(HeaderValue::as_bytes);
         let (authorizations, cookies) = (bytes(header::AUTHORIZATION), bytes(header::COOKIE));
@@ -154,7 +160,7 @@ impl Access {
         if let Some(token) = token {
             let known = Known::Cookie(token.as_str().to_owned());
             // A cookie made for a key that was changed since is good as long as its guest is here.
-            if self.guests().get(&known).is_some() || token.is_of(&doorkeeper.key()) {
+            if guests.get(&known).is_some() || token.is_of(&doorkeeper.key()) {
                 return Ok(Some(known));
             }
         }
@@ -199,6 +205,8 @@ impl Access {
         let is_apart =
             |c: char| c.is_whitespace() || (c == '-' && !doorkeeper.key().as_str().contains('-'));
         let said: String = said.chars().filter(|c| !is_apart(*c)).collect();
+        // The key that was said and the one that the cookie is made of are the same.
+        let mut guests = self.guests();
         let verdict = doorkeeper.check(caller.peer.ip(), said.as_bytes());
         if verdict != Verdict::Right {
             return Err(wrong_key(verdict));
@@ -210,7 +218,6 @@ impl Access {
         let seen = Seen { address: caller.peer.ip(), agent, is_host };
         let name = name.chars().filter(|c| !c.is_control()).take(NAME_MAX_CHARS);
         let name: String = name.collect();
-        let mut guests = self.guests();
         guests.see(known.clone(), seen, Timestamp::now());
         guests.rename(&known, name.trim().to_owned());
         cookie(caller, token.as_str(), None)
@@ -242,21 +249,33 @@ impl Access {
 
     /// Throws a guest out, who cannot come back by the key that they know.
     pub fn throw_out(&self, id: &str) -> Result<(), Refusal> {
-        self.must_have_key()?;
-        if !self.guests().throw_out(id) {
+        let doorkeeper = self.must_have_key()?;
+        let mut guests = self.guests();
+        if !guests.has(id) {
             return Err(Refusal::new(StatusCode::NOT_FOUND, "that guest is not here any more"));
         }
-        self.new_key()
+        // In this order, and under one lock: a cookie is good for as long as its guest is here, and
+        // its guest is taken up again for as long as the key is the one that it was made of.
+        self.change_key(doorkeeper, &mut guests)?;
+        guests.throw_out(id);
+        Ok(())
     }
 
     /// Makes a new key. Who is here by a cookie stays.
     pub fn new_key(&self) -> Result<(), Refusal> {
-        let doorkeeper = self.must_have_key()?;
+        self.change_key(self.must_have_key()?, &mut self.guests())
+    }
+
+    fn change_key(
+        &self,
+        doorkeeper: &SharedDoorkeeper,
+        guests: &mut Guests,
+    ) -> Result<(), Refusal> {
         let key = random_key().map_err(|e| internal(&e))?;
         let kept = self.data.write_secret(KEY_NAME, format!("{}\n", key.as_str()).as_bytes());
         kept.map_err(|e| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, e.to_string()))?;
         doorkeeper.change(key);
-        self.guests().forget_keys();
+        guests.forget_keys();
         Ok(())
     }
 

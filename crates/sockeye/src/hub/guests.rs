@@ -112,6 +112,11 @@ impl Guests {
         self.known.remove(known).map(|guest| guest.pass.revoke()).is_some()
     }
 
+    /// Whether a guest is here, who is known by its short id.
+    pub fn has(&self, id: &str) -> bool {
+        self.known.values().any(|guest| guest.id == id)
+    }
+
     /// Throws a guest out, who is known by its short id.
     pub fn throw_out(&mut self, id: &str) -> bool {
         let known = self.known.iter().find(|(_, guest)| guest.id == id);
