@@ -7,6 +7,7 @@ use sockeye_proto::http::accept::accepts_gzip;
 
 use super::api;
 use crate::services::files::serve::media_type;
+use crate::services::files::serve::refusal::BEARER;
 use crate::web;
 
 /// Nothing but the hub's own files, no frames around it, no inline scripts or styles.
@@ -33,6 +34,9 @@ pub fn join(status: StatusCode, why: &str) -> Answer {
     let values = [("assets", web::assets_path()), ("detail", &why)];
     let mut answer = api::answer("text/html; charset=utf-8", web::fill(web::JOIN_PAGE, &values));
     *answer.status_mut() = status;
+    if status == StatusCode::UNAUTHORIZED {
+        answer.headers_mut().insert(header::WWW_AUTHENTICATE, BEARER);
+    }
     answer
 }
 

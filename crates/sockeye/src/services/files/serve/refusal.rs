@@ -8,6 +8,9 @@ use sockeye_proto::http::accept::{Wanted, negotiate};
 use crate::hub::page;
 use crate::web;
 
+/// How the key is given where one is wanted.
+pub const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"Sockeye\"");
+
 /// A no.
 #[derive(Debug)]
 pub struct Refusal {
@@ -80,6 +83,10 @@ impl Refusal {
         head.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         head.insert(header::VARY, HeaderValue::from_static("Accept"));
         page::protect(head);
+        if self.status == StatusCode::UNAUTHORIZED {
+            // RFC 9110, section 15.5.2. Basic would have browsers ask for a user and a password.
+            head.insert(header::WWW_AUTHENTICATE, BEARER);
+        }
         if let Some((name, value)) = &self.field {
             head.insert(name, value.clone());
         }
