@@ -58,22 +58,36 @@ impl Receiving {
         body: RequestBody,
         (sender, boundary): (&Sender, Boundary),
     ) -> Result<Answer, Refusal> {
-        let into_folder = path.wants_folder() || self.is_folder(path).await;
+        // A stranger does not learn whether a folder is there.
+        let into_folder =
+            path.wants_folder() || (!sender.is_stranger && self.is_folder(path).await);
         let mut form = Form { reader: FormReader::new(boundary), body };
         let (mut saved, mut refused) = (Vec::new(), None);
         loop {
-            let step = form.step().await.map_err(|broken| super::refusal(&broken, path))?;
+            let step = match form.step().await {
+                Ok(step) => step,
+                Err(broken) => return Err(also(super::refusal(&broken, path), &saved, sender)),
+            };
             let head = match step {
                 Step::Part(head) => head,
                 Step::End => break,
                 _ => continue,
             };
-            let Some(target) = target(&head, path, into_folder)? else { continue };
-            if !into_folder && !saved.is_empty() {
-                let why = format!("{} can be only one file; POST to a folder", path.display());
-                return Err(Refusal::new(StatusCode::BAD_REQUEST, why));
-            }
-            self.check(request, &target)?;
+            let target = match target(&head, path, into_folder) {
+                Ok(Some(target)) if into_folder || saved.is_empty() => {
+                    self.check(request, &target).map(|()| target)
+                }
+                Ok(Some(_)) => {
+                    let why = format!("{} can be only one file; POST to a folder", path.display());
+                    Err(Refusal::new(StatusCode::BAD_REQUEST, why))
+                }
+                Ok(None) => continue,
+                Err(refusal) => Err(refusal),
+            };
+            let target = match target {
+                Ok(target) => target,
+                Err(refusal) => return Err(also(refusal, &saved, sender)),
+            };
             match self.receive(&target, None, &mut form, sender).await {
                 Ok(received) => saved.push(received),
                 Err(refusal) if refusal.status == StatusCode::CONFLICT => {

@@ -10,12 +10,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde_json::{Value, json};
+use sockeye_engine::disk::folder::Folder;
 use sockeye_engine::disk::receive::{
     Arrival, Existing, ReceiveError, Rules, make_folder, space::Space,
 };
 use sockeye_engine::http::pass::Pass;
 use sockeye_engine::http::request_body::RequestBody;
 use sockeye_engine::http::server::Answer;
+use sockeye_proto::files::free_name::free_name;
 use sockeye_proto::http::form::{Boundary, boundary_of};
 use sockeye_proto::http::target::SharePath;
 
@@ -29,6 +31,9 @@ pub mod answer;
 mod form;
 pub mod intake;
 pub mod pieces;
+
+/// Free names that are tried for what a stranger sends.
+const FREE_NAMES_MAX: u32 = 1_000;
 
 /// What is received, and how.
 #[derive(Debug)]
@@ -52,6 +57,13 @@ pub struct Sender {
     pub pass: Option<Pass>,
     /// Tells this sender from others, for bounds on what each may hold.
     pub holder: String,
+}
+
+impl Sender {
+    /// Whether they may not be here any more.
+    pub fn is_out(&self) -> bool {
+        self.pass.as_ref().is_some_and(Pass::is_revoked)
+    }
 }
 
 impl Receiving {
@@ -173,7 +185,7 @@ impl Receiving {
             );
             return Err(Refusal::new(StatusCode::BAD_REQUEST, why));
         }
-        self.check_conditions(request, path).await?;
+        self.check_conditions(request, path, sender).await?;
         if pieces::is_begun_by(&request.headers) {
             return self.places.begin(self, (request, path), body, sender).await;
         }
@@ -208,7 +220,8 @@ impl Receiving {
     ) -> Result<Arrival, Refusal> {
         let (folder, rules) = (Arc::clone(self.share.folder()), Arc::clone(self.rules_for(sender)));
         let name = path.clone();
-        let begun = waiting(move || Arrival::begin(&folder, &name, length, &rules)).await;
+        let begin = if sender.is_stranger { begin_beside } else { Arrival::begin };
+        let begun = waiting(move || begin(&folder, &name, length, &rules)).await;
         begun.map_err(|broken| refusal(&broken, path))
     }
 
@@ -252,11 +265,20 @@ impl Receiving {
 
     /// `If-None-Match: *` and its kind: what is there must be as the sender thinks (RFC 9110,
     /// section 13.1).
-    async fn check_conditions(&self, request: &Parts, path: &SharePath) -> Result<(), Refusal> {
+    async fn check_conditions(
+        &self,
+        request: &Parts,
+        path: &SharePath,
+        sender: &Sender,
+    ) -> Result<(), Refusal> {
         use sockeye_engine::disk::folder::Opened;
         let names = [header::IF_MATCH, header::IF_NONE_MATCH, header::IF_UNMODIFIED_SINCE];
         if !names.iter().any(|name| request.headers.contains_key(name)) {
             return Ok(());
+        }
+        if sender.is_stranger {
+            let why = "conditions on what is here are for those who may see it";
+            return Err(Refusal::new(StatusCode::FORBIDDEN, why));
         }
         let is_as_thought = match self.share.look_up(path).await {
             Ok(Opened::File(file)) => super::file::may_be_replaced(request, &file),
@@ -269,6 +291,36 @@ impl Receiving {
         let why = format!("{} is not as the request's conditions want it", path.display());
         Err(Refusal::new(StatusCode::PRECONDITION_FAILED, why))
     }
+}
+
+/// Begins to receive what a stranger sends. Nothing that is here may be in its way, or the answer
+/// would tell that it is here: where something is, the first name of the path becomes a free one.
+fn begin_beside(
+    folder: &Folder,
+    path: &SharePath,
+    length: Option<u64>,
+    rules: &Arc<Rules>,
+) -> Result<Arrival, ReceiveError> {
+    let beside = |n| {
+        let mut names = path.segments();
+        let first = SharePath::root().join(&free_name(names.next()?, n)).ok()?;
+        names.try_fold(first, |path, name| path.join(name).ok())
+    };
+    let mut begun = Arrival::begin(folder, path, length, rules);
+    for n in 2..FREE_NAMES_MAX {
+        let is_in_its_way = matches!(
+            begun,
+            Err(ReceiveError::TakenByFolder
+                | ReceiveError::FileOnTheWay
+                | ReceiveError::Outside
+                | ReceiveError::Denied)
+        );
+        match beside(n).filter(|_| is_in_its_way) {
+            Some(path) => begun = Arrival::begin(folder, &path, length, rules),
+            None => break,
+        }
+    }
+    begun
 }
 
 /// The boundary of a browser's form; only a POST carries one.

@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, hea
 use sockeye_engine::disk::receive::Arrival;
 use sockeye_engine::http::body::Content;
 use sockeye_engine::http::pass::Pass;
-use sockeye_engine::http::request_body::RequestBody;
+use sockeye_engine::http::request_body::{BodyError, RequestBody};
 use sockeye_engine::http::server::Answer;
 use sockeye_proto::http::pieces::{
     PARTIAL_UPLOAD, UPLOAD_COMPLETE, UPLOAD_LENGTH, UPLOAD_OFFSET, format_boolean, parse_boolean,
@@ -137,7 +137,12 @@ impl Places {
         mut body: RequestBody,
         sender: &Sender,
     ) -> Result<Answer, Refusal> {
-        let place = self.open().get(id).cloned().ok_or_else(gone)?;
+        // Whoever was thrown out has nothing on its way any more, and a stranger goes on with a
+        // stranger's file alone.
+        let may = |place: &Arc<Place>| {
+            !place.sender.is_out() && place.sender.is_stranger == sender.is_stranger
+        };
+        let place = self.open().get(id).cloned().filter(may).ok_or_else(gone)?;
         if let Some(pass) = &sender.pass {
             body.is_under(pass.clone());
         }
@@ -240,7 +245,7 @@ impl Bringing {
             *held = Some(arrival);
             return Err(refusal);
         }
-        body.is_under(pass);
+        body.is_under(pass.clone());
         let (arrival, taken) = take_in(&mut body, arrival).await;
         place.touch();
         let Some(arrival) = arrival else {
@@ -250,7 +255,11 @@ impl Bringing {
         };
         let bytes = arrival.arrived_bytes();
         *held = Some(arrival);
-        taken.map_err(|broken| refusal(&broken, &place.path))?;
+        let was_ended = pass.is_revoked() && !place.sender.is_out();
+        taken.map_err(|broken| match broken {
+            Broken::Body(BodyError::Revoked) if was_ended => goes_on_at(bytes),
+            broken => refusal(&broken, &place.path),
+        })?;
         check_whole(&place, bytes, said)?;
         Ok(bytes)
     }
@@ -259,9 +268,7 @@ impl Bringing {
 /// Whether a piece goes on where the last ended, and stays within the length that was said.
 fn check_piece(place: &Place, here: u64, body: &RequestBody, said: Said) -> Result<(), Refusal> {
     if said.offset.is_some_and(|offset| offset != here) {
-        let why = format!("{here} bytes are here; go on from there");
-        return Err(Refusal::new(StatusCode::CONFLICT, why)
-            .with(HeaderName::from_static(UPLOAD_OFFSET), here.into()));
+        return Err(goes_on_at(here));
     }
     let until = here + body.length().unwrap_or(0);
     match place.length {
@@ -294,6 +301,13 @@ async fn give_up_in_time(places: Arc<Mutex<HashMap<String, Arc<Place>>>>, id: St
         left = if is_busy { PLACE_KEPT } else { PLACE_KEPT.saturating_sub(place.untouched()) };
     }
     places.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+}
+
+/// To a piece that begins elsewhere, or that another request has ended.
+fn goes_on_at(here: u64) -> Refusal {
+    let why = format!("{here} bytes are here; go on from there");
+    Refusal::new(StatusCode::CONFLICT, why)
+        .with(HeaderName::from_static(UPLOAD_OFFSET), here.into())
 }
 
 fn gone() -> Refusal {
