@@ -6,7 +6,9 @@
 //! failure can be replayed from its inputs alone. See [`machine`] for the contract.
 #![forbid(unsafe_code)]
 
+pub mod access;
 pub mod address;
+mod base64;
 pub mod clients;
 pub mod clock;
 pub mod datagram;

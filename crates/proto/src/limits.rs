@@ -85,6 +85,27 @@ pub const GIVE_UP_AFTER: Duration = Duration::from_secs(1);
 /// A request is said again with a cookie this often; a second time because the slot may have ended.
 pub const COOKIES_FOLLOWED_MAX: u32 = 2;
 
+/// A key of the user's own has at least so many characters.
+pub const KEY_MIN_CHARS: usize = 8;
+/// And at most so many.
+pub const KEY_MAX_CHARS: usize = 64;
+/// A key of ours has this many characters of base32: 60 random bits.
+pub const KEY_RANDOM_CHARS: usize = 12;
+/// So many wrong keys come from one address (of IPv6: from one network of 64 bits) in
+/// [`GUESSES_SPAN`]; then no key from there is looked at.
+pub const GUESSES_MAX: usize = 5;
+/// And so many from one IPv6 network of 48 bits, which is what one customer may be given (RFC 6177):
+/// more than those of some of its networks that do what they like, so that these keep no other out.
+pub const GUESSES_SITE_MAX: usize = 40;
+/// For how long a wrong key counts.
+pub const GUESSES_SPAN: Duration = Duration::from_mins(1);
+/// Addresses and networks whose wrong keys are remembered.
+pub const GUESSERS_MAX: usize = 8_192;
+/// What HTTP calls credentials, in one field, may have this many bytes.
+pub const CREDENTIALS_MAX_BYTES: usize = 1_024;
+/// A session's token has this many characters: 128 random bits, a dot, 128 bits that prove it.
+pub const TOKEN_CHARS: usize = 45;
+
 /// A request's head (request line and fields) may hold this many bytes.
 pub const HEAD_MAX_BYTES: usize = 64 * 1024;
 /// A request's head may hold this many fields.
@@ -143,6 +164,23 @@ const _: () = {
     let room_for_nothing = (AMPLIFICATION_MAX - 1) * DATAGRAM_HEADERS_BYTES;
     assert!(ERROR_TEXT_MAX_BYTES <= room_for_nothing, "an error answers an empty datagram");
     assert!("COOKIE ".len() + COOKIE_CHARS <= room_for_nothing, "so does a cookie");
+    assert!(
+        "error: too many wrong keys; try again in 60 s".len() <= ERROR_TEXT_MAX_BYTES
+            && GUESSES_SPAN.as_secs() <= 60,
+        "and what is said about keys"
+    );
+    assert!(KEY_MIN_CHARS <= KEY_RANDOM_CHARS && KEY_RANDOM_CHARS <= KEY_MAX_CHARS);
+    assert!(KEY_RANDOM_CHARS * 5 <= 64, "a key of ours is made of 8 random bytes");
+    assert!(4 * GUESSES_MAX <= GUESSES_SITE_MAX, "a few networks do not use up their site's");
+    assert!(
+        100 * GUESSES_SITE_MAX <= GUESSERS_MAX,
+        "what one site guesses washes away nobody else's"
+    );
+    assert!(
+        4 * KEY_MAX_CHARS <= CREDENTIALS_MAX_BYTES,
+        "any key fits, and a user's name beside it"
+    );
+    assert!(TOKEN_CHARS == 2 * COOKIE_CHARS + 1, "an identity, a dot, a proof");
     assert!(UNPROVEN_RATE_PER_S <= UNPROVEN_TOTAL_RATE_PER_S, "one source is part of all");
     assert!(UNPROVEN_BURST <= UNPROVEN_TOTAL_BURST, "one source is part of all");
     assert!(CLIENTS_MAX <= ROSTER_MAX_CLIENTS, "the usual limit holds over UDP too");

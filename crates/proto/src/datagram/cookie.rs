@@ -7,11 +7,9 @@
 use core::net::{IpAddr, SocketAddr};
 use std::fmt;
 
+use crate::base64::{is_url_digit, url_128};
 use crate::limits::{COOKIE_CHARS, COOKIE_SLOT};
 use crate::machine::Tick;
-
-/// The digits of base64url (RFC 4648, section 5).
-const BASE64_URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /// What stands between a request and its cookie.
 const MARK: &[u8] = b" cookie=";
@@ -73,7 +71,7 @@ impl CookieKey {
         let hash = blake3::keyed_hash(&self.0, &input);
         let mut bits = [0; 16];
         bits.copy_from_slice(&hash.as_bytes()[..16]);
-        Cookie(base64_url(u128::from_be_bytes(bits)))
+        Cookie(url_128(u128::from_be_bytes(bits)))
     }
 }
 
@@ -99,7 +97,7 @@ impl Cookie {
     /// ```
     pub fn read_demand(text: &[u8]) -> Option<Self> {
         let cookie: [u8; COOKIE_CHARS] = text.strip_prefix(b"COOKIE ")?.try_into().ok()?;
-        cookie.iter().copied().all(is_base64_url).then_some(Self(cookie))
+        cookie.iter().copied().all(is_url_digit).then_some(Self(cookie))
     }
 
     /// Writes that demand at the end of `out`.
@@ -118,7 +116,7 @@ impl Cookie {
 /// Parts a text from what was meant as a cookie at its very end, right or wrong; `None` if nothing
 /// was.
 pub(super) fn split_attempt(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let is_digit = |byte: &&u8| is_base64_url(**byte);
+    let is_digit = |byte: &&u8| is_url_digit(**byte);
     let chars = text.iter().rev().take(ATTEMPT_MAX_CHARS + 1).take_while(is_digit).count();
     if chars > ATTEMPT_MAX_CHARS {
         return None;
@@ -138,21 +136,6 @@ fn address_bytes(address: IpAddr) -> [u8; 16] {
         IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
         IpAddr::V6(v6) => v6.octets(),
     }
-}
-
-fn is_base64_url(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'
-}
-
-/// 128 bits from the top, six a character; the last has two bits and four zeros, as base64url
-/// without padding has them.
-fn base64_url(bits: u128) -> [u8; COOKIE_CHARS] {
-    let mut left = bits;
-    std::array::from_fn(|_| {
-        let digit = (left >> 122) as usize;
-        left <<= 6;
-        BASE64_URL[digit]
-    })
 }
 
 /// Looks at every byte, whatever the first of them are.
@@ -178,13 +161,7 @@ mod tests {
     #[test]
     fn a_cookie_is_22_characters_that_need_no_escape() {
         let cookie = KEY.make(ana(), at(0));
-        assert!(cookie.as_bytes().iter().copied().all(is_base64_url));
-        assert_eq!(&base64_url(0), b"AAAAAAAAAAAAAAAAAAAAAA");
-        assert_eq!(&base64_url(u128::MAX), b"_____________________w");
-        assert_eq!(
-            &base64_url(0x0010_8310_5187_2092_8b30_d38f_4114_9351),
-            b"ABCDEFGHIJKLMNOPQRSTUQ"
-        );
+        assert!(cookie.as_bytes().iter().copied().all(is_url_digit));
     }
 
     #[test]
@@ -215,9 +192,9 @@ mod tests {
     fn every_changed_character_makes_a_cookie_wrong() {
         let cookie = *KEY.make(ana(), at(0)).as_bytes();
         for i in 0..COOKIE_CHARS {
-            for digit in BASE64_URL {
+            for digit in (0..=u8::MAX).filter(|byte| is_url_digit(*byte)) {
                 let mut changed = cookie;
-                changed[i] = *digit;
+                changed[i] = digit;
                 assert_eq!(KEY.is_valid(&changed, ana(), at(0)), changed == cookie);
             }
         }
