@@ -17,6 +17,12 @@ use sockeye_proto::text::framing::{self, Framer};
 
 use crate::exit::Failure;
 
+pub use self::link::{ClientKey, Link, Secret};
+pub use self::put::Put;
+
+mod link;
+mod put;
+
 /// A LAN hub and a network bench in one binary.
 ///
 /// Share a folder with every browser on the network, from one file that you can copy to any
@@ -47,6 +53,8 @@ pub enum Verb {
     Serve(Serve),
     /// Fetch a file, whichever wire the URL names.
     Get(Get),
+    /// Send files and folders to a hub that takes them, or to any server that takes PUT.
+    Put(Put),
     /// Say something to an echo server, and see how long it takes.
     Echo(Echo),
     /// Ask a clock server for the date or the time.
@@ -346,9 +354,10 @@ pub struct Config {
                         Over http, a get that was cut goes on where it was when it is run again. The raw\n\
                         tcp wire has no lengths: there, a cut cannot be told from the file's end.")]
 pub struct Get {
-    /// What to fetch: http://HOST:PORT/PATH or tcp://HOST:PORT/NAME.
-    #[arg(value_name = "URL", value_parser = client_address)]
-    pub url: Address,
+    /// What to fetch: http://HOST:PORT/PATH or tcp://HOST:PORT/NAME. A hub's link may be given as
+    /// it is, with its #k=KEY.
+    #[arg(value_name = "URL", value_parser = Secret(client_link))]
+    pub url: Link,
     /// Where to write it; `-` is standard output. Without it, the URL's last name.
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<OsString>,
@@ -364,6 +373,9 @@ pub struct Get {
     /// Shows what goes over the wire on stderr: when, which way, its bytes, and what it means.
     #[arg(long)]
     pub wire: bool,
+    /// What the hub is told to let us in.
+    #[command(flatten)]
+    pub key: ClientKey,
     /// Of names, only the IP version.
     #[command(flatten)]
     pub ip: Ip,
@@ -523,7 +535,8 @@ fn idle_timeout(text: &str) -> Result<IdleTimeout, String> {
 
 /// Where a files server listens.
 pub fn server_address(text: &str) -> Result<Address, String> {
-    without_path(client_address(text)?)
+    let address = Address::parse(text, &[Scheme::Http, Scheme::Tcp], Scheme::Http);
+    without_path(address.map_err(|e| e.to_string())?)
 }
 
 fn without_path(address: Address) -> Result<Address, String> {
@@ -546,6 +559,6 @@ pub fn text_address(text: &str) -> Result<Address, String> {
     Address::parse(text, &[Scheme::Tcp, Scheme::Udp], Scheme::Tcp).map_err(|e| e.to_string())
 }
 
-fn client_address(text: &str) -> Result<Address, String> {
-    Address::parse(text, &[Scheme::Http, Scheme::Tcp], Scheme::Http).map_err(|e| e.to_string())
+fn client_link(text: &str) -> Result<Link, String> {
+    Link::read(text, &[Scheme::Http, Scheme::Tcp])
 }

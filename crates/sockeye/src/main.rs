@@ -35,7 +35,8 @@ fn run(cli: cli::Cli) -> Result<(), exit::Failure> {
             cli::ServeVerb::Echo(echo) => services::echo::serve::serve(echo),
             cli::ServeVerb::Clock(clock) => services::clock::serve::serve(clock),
         },
-        cli::Verb::Get(get) => services::files::call::get(get),
+        cli::Verb::Get(get) => services::files::call::get::get(get),
+        cli::Verb::Put(put) => services::files::call::put::put(put),
         cli::Verb::Echo(echo) => services::echo::call::echo(echo),
         cli::Verb::Clock(clock) => services::clock::call::clock(clock),
     }

@@ -110,10 +110,22 @@ impl Facts {
 }
 
 impl FileHandle {
+    /// A regular file that was opened elsewhere, as it is now.
+    pub fn from_descriptor(descriptor: OwnedFd) -> io::Result<Self> {
+        let facts = Facts::of(&fstat(&descriptor)?);
+        Ok(Self { descriptor, facts })
+    }
+
     /// Whether its contents changed since it was opened, other than by growing.
     pub(crate) fn was_rewritten(&self) -> io::Result<bool> {
         let now = Facts::of(&fstat(&self.descriptor)?);
         Ok(now.modified_ns != self.facts.modified_ns && now.length <= self.facts.length)
+    }
+
+    /// Whether its contents changed in any way since it was opened.
+    pub fn has_changed(&self) -> io::Result<bool> {
+        let now = Facts::of(&fstat(&self.descriptor)?);
+        Ok((now.modified_ns, now.length) != (self.facts.modified_ns, self.facts.length))
     }
 }
 
