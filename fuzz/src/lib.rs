@@ -15,10 +15,12 @@
 #![expect(clippy::missing_panics_doc, reason = "a panic is how a target tells of a broken promise")]
 
 mod datagram;
+mod form;
 mod http;
 mod text;
 
 pub use datagram::{datagram_guard, datagram_roster};
+pub use form::form;
 pub use http::{accept, conditional, content_range, guard, range, raw_name, target};
 pub use text::{client, framing};
 
@@ -33,6 +35,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("content_range", content_range),
     ("datagram_guard", datagram_guard),
     ("datagram_roster", datagram_roster),
+    ("form", form),
     ("framing", framing),
     ("guard", guard),
     ("range", range),

@@ -4,6 +4,7 @@
 //! purpose live in the binary. This crate owns every system call and every library that owns a
 //! protocol (hyper). Its dependencies run one way: engine -> proto.
 
+pub mod access;
 pub mod activity;
 pub mod call;
 pub mod clock;
@@ -12,6 +13,7 @@ pub mod disk;
 pub mod drive;
 pub mod gate;
 pub mod http;
+pub mod interfaces;
 pub mod listen;
 pub mod memory;
 pub mod metrics;

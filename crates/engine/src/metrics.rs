@@ -34,6 +34,8 @@ pub struct ServiceCounters {
     pub dropped: Counter,
     /// Datagrams that the kernel had to drop for want of buffer.
     pub kernel_dropped: Counter,
+    /// Bytes of bodies received.
+    pub received_bytes: Counter,
     /// Bytes of bodies and files handed to the network.
     pub sent_bytes: Counter,
     /// Answers by the first digit of their status: 1 to 5 (raw wire: 2 sent, 4 not found, 5 broken).

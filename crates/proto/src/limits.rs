@@ -114,8 +114,31 @@ pub const HEAD_MAX_FIELDS: usize = 100;
 pub const HEAD_DEADLINE: Duration = Duration::from_secs(10);
 /// An answer that makes no progress at all for this long is given up.
 pub const STALL_DEADLINE: Duration = Duration::from_mins(1);
+/// A peer that was told no while it was sending is listened to for so long, so that it hears it,
+pub const UNREAD_LINGER: Duration = Duration::from_secs(5);
+/// or for so much.
+pub const UNREAD_LINGER_MAX_BYTES: u64 = 64 * 1024 * 1024;
+/// What is left of a body that was refused, if it is no more, is read instead of ending the
+/// connection.
+pub const UNREAD_SKIP_MAX_BYTES: u64 = 64 * 1024;
+/// A body that is being received brings so many bytes
+pub const BODY_FLOOR_BYTES: u64 = 20 * 1024;
+/// in each so long that it is waited for: about 1 KiB/s.
+pub const BODY_FLOOR_SPAN: Duration = Duration::from_secs(20);
 /// An HTTP/2 connection may have this many requests open.
 pub const STREAMS_MAX: u32 = 100;
+
+/// The longest boundary between the parts of a form, its leading dashes not counted (RFC 2046
+/// section 5.1.1).
+pub const FORM_BOUNDARY_MAX_BYTES: usize = 70;
+/// Before a form's first boundary there may stand this many bytes, which are skipped.
+pub const FORM_PREAMBLE_MAX_BYTES: usize = 64 * 1024;
+/// The head of a form's part may hold this many bytes, the empty line at its end counted.
+pub const FORM_HEAD_MAX_BYTES: usize = 8 * 1024;
+/// The head of a form's part may hold this many fields.
+pub const FORM_HEAD_MAX_FIELDS: usize = 16;
+/// A form may hold this many parts, files and fields together.
+pub const FORM_PARTS_MAX: usize = 10_000;
 
 /// A body of up to this many bytes leaves in one write with its head, and is read at once.
 pub const SMALL_BODY_MAX_BYTES: u64 = 64 * 1024;
@@ -131,6 +154,24 @@ pub const CHUNK_SCARCE_BYTES: usize = 32 * 1024;
 pub const CHUNKS_SCARCE_BYTES: usize = 192 * 1024 * 1024;
 /// So large then: the least that each of all possible answers can hold.
 pub const CHUNK_LEAST_BYTES: usize = 2 * 1024;
+
+/// What is received is written in batches of this many bytes,
+pub const BATCH_BYTES: usize = 256 * 1024;
+/// or smaller ones where many send at once, so that all batches hold no more than this,
+pub const BATCHES_MAX_BYTES: usize = 128 * 1024 * 1024;
+/// but never smaller than this.
+pub const BATCH_LEAST_BYTES: usize = 16 * 1024;
+/// Large files that come in pieces, and are not whole yet, from one sender
+pub const PLACES_PER_HOLDER_MAX: usize = 16;
+/// and in all.
+pub const PLACES_MAX: usize = 256;
+/// A file of which nothing came for so long is given up.
+pub const PLACE_KEPT: Duration = Duration::from_mins(10);
+
+/// Guests whom a hub remembers.
+pub const GUESTS_MAX: usize = 4_096;
+/// A form or a command of the page that is no file has at most so many bytes.
+pub const COMMAND_MAX_BYTES: usize = 16 * 1024;
 
 /// The dynamic idle timeout never falls below this.
 pub const IDLE_MIN: Duration = Duration::from_secs(5);
@@ -204,6 +245,9 @@ const _: () = {
     assert!(
         PAUSE_MIN.as_millis() <= PAUSE.as_millis() && PAUSE.as_millis() <= PAUSE_MAX.as_millis()
     );
+    assert!(FORM_HEAD_MAX_BYTES <= HEAD_MAX_BYTES, "a part's head is less than a request's");
+    assert!(FORM_HEAD_MAX_FIELDS <= HEAD_MAX_FIELDS, "in its fields too");
+    assert!(FORM_BOUNDARY_MAX_BYTES < FORM_HEAD_MAX_BYTES, "a boundary is less than a head");
     assert!(PAUSE_MAX.as_secs() < IDLE_MIN.as_secs(), "who pauses is not idle");
     assert!(PAUSE_MAX.as_secs() < HEAD_DEADLINE.as_secs(), "a name can end by any pause");
     assert!(PAUSE.as_millis() < PAUSE_TYPING.as_millis(), "typing is waited for longer");

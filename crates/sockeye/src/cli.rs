@@ -1,6 +1,7 @@
 //! The command line, each flag defined once: help, sockeye.toml and SOCKEYE_* come out of this.
 
 use std::ffi::OsString;
+use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use sockeye_engine::drive::Driver;
 use sockeye_engine::listen::IpVersion;
 use sockeye_engine::request_log::LogFormat;
+use sockeye_proto::access::Key;
 use sockeye_proto::address::{Address, Scheme};
 use sockeye_proto::datagram::network::Network;
 use sockeye_proto::idle::IdleTimeout;
@@ -16,6 +18,7 @@ use sockeye_proto::limits::{CLIENTS_MAX, CLIENTS_PER_ADDRESS_MAX, PAUSE, PAUSE_M
 use sockeye_proto::text::framing::{self, Framer};
 
 use crate::exit::Failure;
+use crate::size::Size;
 
 pub use self::link::{ClientKey, Link, Secret};
 pub use self::put::Put;
@@ -59,13 +62,34 @@ pub enum Verb {
     Echo(Echo),
     /// Ask a clock server for the date or the time.
     Clock(Clock),
+    /// Show this machine's key, which lets others in, or make a new one.
+    Key(KeyVerb),
+}
+
+/// `sockeye key`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  sockeye key              the key of this machine's hubs\n  \
+                        sockeye key --new-key    another one; hubs that run keep theirs\n  \
+                        curl -H \"Authorization: Bearer $(sockeye key)\" http://192.168.1.7:8080/")]
+pub struct KeyVerb {
+    /// Makes a new key first; the old one lets nobody in any more.
+    #[arg(long)]
+    pub new_key: bool,
+    /// Of what is kept.
+    #[command(flatten)]
+    pub data: Data,
+    /// Where settings come from.
+    #[command(flatten)]
+    pub config: Config,
 }
 
 /// `sockeye up`.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  sockeye up                     share the current folder at http://127.0.0.1:8080/\n  \
-                        sockeye up . --on files=http://0.0.0.0:8080   let the whole network read it\n  \
+                        sockeye up . --lan             let those in who have the key: a link, a QR code\n  \
+                        sockeye up . --lan --uploads   and let them send files\n  \
+                        sockeye up . --lan --open=read let the whole network read it\n  \
                         sockeye up ~/Photos --port 9000\n  \
                         sockeye up . --without files.tcp    only the page, no raw TCP wire"
 )]
@@ -85,12 +109,50 @@ pub struct Up {
     /// Moves a service to another address, like files=tcp://127.0.0.1:9008; repeatable.
     #[arg(long, value_name = "NAME=URL", action = ArgAction::Append)]
     pub on: Vec<String>,
+    /// Who else may.
+    #[command(flatten)]
+    pub network: Guests,
     /// Of the folder.
     #[command(flatten)]
     pub share: Share,
     /// Of any server.
     #[command(flatten)]
     pub server: Server,
+}
+
+/// Who else may.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "The network")]
+pub struct Guests {
+    /// Listens on all addresses of this machine. Whoever comes needs the key, which is in the link
+    /// and the QR code that are shown.
+    #[arg(long)]
+    pub lan: bool,
+    /// The address that the link names, if not the likeliest one.
+    #[arg(long, value_name = "IP")]
+    pub addr: Option<IpAddr>,
+    /// Lets everybody in without the key; `--open=read` to read only.
+    #[arg(long, value_name = "FOR", num_args = 0..=1, require_equals = true,
+          default_missing_value = "all", conflicts_with_all = ["join_key", "new_key"])]
+    pub open: Option<Open>,
+    /// With --lan, starts the services too that are of use to few.
+    #[arg(long, requires = "lan")]
+    pub all: bool,
+    /// Makes a new key first; the old one lets nobody in any more.
+    #[arg(long)]
+    pub new_key: bool,
+    /// The key, if not the one in the data folder: 8 to 64 letters, digits, - and _.
+    #[arg(long, value_name = "KEY", conflicts_with = "new_key")]
+    pub join_key: Option<Key>,
+}
+
+/// What nobody needs the key for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Open {
+    /// Anything.
+    All,
+    /// Reading.
+    Read,
 }
 
 /// `sockeye serve`.
@@ -267,10 +329,30 @@ pub struct ServeFiles {
 /// Flags about the shared folder.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "The folder")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Share {
     /// Serves and lists names that begin with a dot.
     #[arg(long)]
     pub hidden: bool,
+    /// Receives files: POST and PUT over http save them.
+    #[arg(long)]
+    pub uploads: bool,
+    /// A file that is sent under a name that is taken takes the other's place.
+    #[arg(long, conflicts_with = "rename")]
+    pub overwrite: bool,
+    /// It gets a free name instead, like `a (2).txt`. Without either flag it is refused; the same
+    /// bytes again are always fine.
+    #[arg(long)]
+    pub rename: bool,
+    /// A file that is sent has at most this size, like 2G.
+    #[arg(long, value_name = "SIZE")]
+    pub max_upload: Option<Size>,
+    /// What stays free on the disk. Without it 64M, or a fiftieth of a small disk.
+    #[arg(long, value_name = "SIZE")]
+    pub keep_free: Option<Size>,
+    /// Whoever has no key may put files here, and see nothing.
+    #[arg(long)]
+    pub dropbox: bool,
 }
 
 /// Flags of every server.
@@ -309,9 +391,24 @@ pub struct Server {
     /// Of names, only the IP version.
     #[command(flatten)]
     pub ip: Ip,
+    /// Of what is kept.
+    #[command(flatten)]
+    pub data: Data,
     /// Where settings come from.
     #[command(flatten)]
     pub config: Config,
+}
+
+/// Where things are kept from one run to the next.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Data {
+    /// Where the key and the like are kept. Without it, $XDG_DATA_HOME/sockeye, else
+    /// ~/.local/share/sockeye.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Keeps nothing from one run to the next.
+    #[arg(long, conflicts_with = "data")]
+    pub ephemeral: bool,
 }
 
 /// Which IP version a name may lead to.

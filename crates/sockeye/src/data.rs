@@ -24,8 +24,8 @@ const SECRET_MODE: u32 = 0o600;
 /// That somebody besides its owner may write.
 const OTHERS_WRITE: u32 = 0o022;
 
-/// Where things are kept; see the [module](self).
-#[derive(Clone, Debug)]
+/// Where things are kept; see the [module](self). By default, nowhere.
+#[derive(Clone, Debug, Default)]
 pub struct DataFolder {
     /// None: nothing is kept.
     path: Option<PathBuf>,

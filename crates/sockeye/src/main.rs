@@ -11,6 +11,7 @@ mod hub;
 mod services;
 mod serving;
 mod settings;
+mod size;
 mod terminal;
 mod web;
 
@@ -39,5 +40,6 @@ fn run(cli: cli::Cli) -> Result<(), exit::Failure> {
         cli::Verb::Put(put) => services::files::call::put::put(put),
         cli::Verb::Echo(echo) => services::echo::call::echo(echo),
         cli::Verb::Clock(clock) => services::clock::call::clock(clock),
+        cli::Verb::Key(key) => hub::key::show(key),
     }
 }

@@ -16,6 +16,11 @@ pub const PAGE: &str = "index.html";
 /// The page for an error.
 pub const ERROR_PAGE: &str = "error.html";
 
+/// The way in.
+pub const JOIN_PAGE: &str = "join.html";
+/// The page to drop files on.
+pub const DROP_PAGE: &str = "drop.html";
+
 /// A file of the page, plain and compressed.
 #[derive(Debug)]
 pub struct Asset {
@@ -28,7 +33,7 @@ pub struct Asset {
 /// One of the page's files that scripts and links name; templates are none.
 pub fn asset(name: &str) -> Option<&'static Asset> {
     static ASSETS: OnceLock<Vec<OnceLock<Asset>>> = OnceLock::new();
-    if matches!(name, PAGE | ERROR_PAGE) {
+    if matches!(name, PAGE | ERROR_PAGE | JOIN_PAGE | DROP_PAGE) {
         return None;
     }
     let at = FILES.binary_search_by_key(&name, |(name, _)| name).ok()?;
@@ -71,6 +76,11 @@ pub fn fill(template: &str, values: &[(&str, &str)]) -> String {
     }
     filled.push_str(rest);
     filled
+}
+
+/// JSON as it may stand in a script element.
+pub fn json_in_html(data: &serde_json::Value) -> String {
+    data.to_string().replace('<', "\\u003c")
 }
 
 /// Text as HTML shows it, in an element or a quoted attribute.

@@ -138,6 +138,11 @@ impl Folder {
         Ok(Self { root, has_openat2: AtomicBool::new(true) })
     }
 
+    /// The folder's own descriptor.
+    pub fn descriptor(&self) -> BorrowedFd<'_> {
+        self.root.as_fd()
+    }
+
     /// Opens what a path leads to.
     pub fn look_up(&self, path: &SharePath, blocking: Blocking) -> Result<Opened, OpenError> {
         let name = path.relative();
@@ -156,6 +161,21 @@ impl Folder {
             FileType::RegularFile => Ok(Opened::File(FileHandle { descriptor, facts })),
             FileType::Directory => Ok(Opened::Folder(descriptor, facts)),
             _ => Err(OpenError::NotAFile),
+        }
+    }
+
+    /// Opens the folder that a path leads to; a file is [`OpenError::NotAFile`] here.
+    pub(crate) fn open_folder(&self, path: &SharePath) -> Result<OwnedFd, OpenError> {
+        let name = path.relative();
+        match self.resolve(&name, OFlags::RDONLY | OFlags::DIRECTORY, Blocking::Allowed) {
+            // A file on the way, or at the end of it, also looks like nothing at all.
+            Err(OpenError::NotFound) => {
+                match self.resolve(&name, OFlags::PATH, Blocking::Allowed) {
+                    Ok(_) => Err(OpenError::NotAFile),
+                    Err(error) => Err(error),
+                }
+            }
+            opened => opened,
         }
     }
 

@@ -2,9 +2,10 @@
 //!
 //! [`folder`] opens names beneath one folder and nothing else; [`listing`] reads a folder's
 //! entries; [`chunk`] keeps the buffers that file contents pass through; [`reader`] reads a file
-//! without ever holding up other connections for the disk.
+//! without ever holding up other connections for the disk; [`receive`] takes files in.
 
 pub mod chunk;
 pub mod folder;
 pub mod listing;
 pub mod reader;
+pub mod receive;

@@ -83,6 +83,11 @@ impl http_body::Body for Body {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Piece>, io::Error>>> {
+        if self.exchange.is_revoked() {
+            let error = io::Error::other("its reader was thrown out");
+            self.exchange.failed(&error);
+            return Poll::Ready(Some(Err(error)));
+        }
         let chunk = match &mut self.content {
             Content::Empty => Poll::Ready(None),
             Content::Bytes(bytes) => {

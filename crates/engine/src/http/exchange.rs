@@ -14,6 +14,7 @@ use http::Version;
 use sockeye_proto::http::patience::Patience;
 use sockeye_proto::text::Direction;
 
+use super::pass::Pass;
 use crate::activity::Activity;
 use crate::clock;
 use crate::metrics::ServiceCounters;
@@ -59,6 +60,9 @@ pub struct Exchange {
     version: Version,
     status: u16,
     sent_bytes: AtomicU64,
+    /// Whether the answer is on its way.
+    is_answering: bool,
+    pass: Option<Pass>,
     /// Bytes that a complete answer has.
     promised_bytes: u64,
     failure: Mutex<Option<String>>,
@@ -97,16 +101,31 @@ impl Exchange {
             version,
             status: 0,
             sent_bytes: AtomicU64::new(0),
+            is_answering: false,
+            pass: None,
             promised_bytes: 0,
             failure: Mutex::new(None),
             line,
         }
     }
 
-    /// The answer's head is known.
-    pub(super) fn answered(&mut self, status: u16, promised_bytes: u64) {
+    /// The answer's head is known. Its body ends early when its pass is revoked.
+    pub(super) fn answered(&mut self, status: u16, promised_bytes: u64, pass: Option<Pass>) {
         self.status = status;
         self.promised_bytes = promised_bytes;
+        self.pass = pass;
+        self.is_answering = true;
+        self.patience.lock().unwrap_or_else(PoisonError::into_inner).answer_begun(clock::now());
+    }
+
+    /// Something that its line should tell.
+    pub(super) fn note(&self, what: String) {
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(what);
+    }
+
+    /// Whether whom it answers may not be here any more.
+    pub(super) fn is_revoked(&self) -> bool {
+        self.pass.as_ref().is_some_and(Pass::is_revoked)
     }
 
     /// Bytes of the body left. On HTTP/2 nothing else is progress: there bytes also leave as
@@ -121,14 +140,15 @@ impl Exchange {
 
     /// The body broke.
     pub(super) fn failed(&self, error: &io::Error) {
-        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
-        *failure = Some(error.to_string());
+        self.note(error.to_string());
     }
 }
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        self.patience.lock().unwrap_or_else(PoisonError::into_inner).request_ended(clock::now());
+        let mut patience = self.patience.lock().unwrap_or_else(PoisonError::into_inner);
+        patience.request_ended(clock::now(), self.is_answering);
+        drop(patience);
         self.books.activity.ended();
         let sent_bytes = self.sent_bytes.load(Ordering::Relaxed);
         self.books.counters.answered(self.status, sent_bytes);

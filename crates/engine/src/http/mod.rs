@@ -1,10 +1,13 @@
 //! HTTP as the engine drives it: hyper on the inside, our patience and counting around it.
 //!
 //! [`server`] accepts and drives connections; [`patient_io`] is the connection as hyper sees it,
-//! with our deadlines; [`body`] is what answers are made of; [`exchange`] follows one request from
-//! its head to the last byte of its answer.
+//! with our deadlines; [`request_body`] is what requests bring, [`body`] what answers are made of;
+//! [`exchange`] follows one request from its head to the last byte of its answer; [`pass`] cuts
+//! short what goes on for somebody who may not be here any more.
 
 pub mod body;
 pub mod exchange;
+pub mod pass;
 pub mod patient_io;
+pub mod request_body;
 pub mod server;

@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 
 use sockeye_proto::http::patience::{Overdue, Patience, Verdict};
 use sockeye_proto::idle::IdleTimeout;
+use sockeye_proto::limits::UNREAD_LINGER_MAX_BYTES;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
@@ -35,6 +36,17 @@ pub struct PatientIo {
     gate: Arc<Gate>,
     counters: Arc<ServiceCounters>,
     has_heard: bool,
+    ending: Ending,
+}
+
+/// How far the end of our side has come.
+enum Ending {
+    Open,
+    /// Our side has ended; the peer is listened to for a while, and this much of it was thrown away.
+    Lingering {
+        unread_bytes: u64,
+    },
+    Ended,
 }
 
 impl PatientIo {
@@ -46,7 +58,16 @@ impl PatientIo {
         gate: Arc<Gate>,
         counters: Arc<ServiceCounters>,
     ) -> Self {
-        Self { socket, patience, timer: None, idle, gate, counters, has_heard: false }
+        Self {
+            socket,
+            patience,
+            timer: None,
+            idle,
+            gate,
+            counters,
+            has_heard: false,
+            ending: Ending::Open,
+        }
     }
 
     fn patience(&self) -> MutexGuard<'_, Patience> {
@@ -76,6 +97,27 @@ impl PatientIo {
                 return Poll::Pending;
             }
         }
+    }
+
+    /// Reads and throws away what a peer still sends that was told no in the middle.
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut scrap = [0; 16 * 1024];
+        while let Ending::Lingering { unread_bytes } = &mut self.ending {
+            let mut buffer = ReadBuf::new(&mut scrap);
+            let read = Pin::new(&mut self.socket).poll_read(cx, &mut buffer);
+            match read {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
+                    *unread_bytes += buffer.filled().len() as u64;
+                    if *unread_bytes < UNREAD_LINGER_MAX_BYTES {
+                        continue;
+                    }
+                }
+                Poll::Ready(_) => {}
+                Poll::Pending => std::task::ready!(self.poll_overdue(cx).map(drop)),
+            }
+            self.ending = Ending::Ended;
+        }
+        Poll::Ready(())
     }
 
     fn heard(&mut self, bytes: &[u8]) {
@@ -159,6 +201,12 @@ impl AsyncWrite for PatientIo {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(cx)
+        if let Ending::Open = self.ending {
+            std::task::ready!(Pin::new(&mut self.socket).poll_shutdown(cx))?;
+            let lingers = self.patience().leaves(clock::now());
+            self.ending =
+                if lingers { Ending::Lingering { unread_bytes: 0 } } else { Ending::Ended };
+        }
+        self.poll_linger(cx).map(Ok)
     }
 }

@@ -5,11 +5,13 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Version, header};
+use http::{HeaderValue, Method, Request, Response, Version, header};
 use hyper::body::{Body as _, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -17,12 +19,15 @@ use hyper_util::server::conn::auto;
 use sockeye_proto::http::patience::{Patience, Spans};
 use sockeye_proto::idle::IdleTimeout;
 use sockeye_proto::limits::{
-    HEAD_DEADLINE, HEAD_MAX_BYTES, HEAD_MAX_FIELDS, STALL_DEADLINE, STREAMS_MAX,
+    HEAD_DEADLINE, HEAD_MAX_BYTES, HEAD_MAX_FIELDS, STALL_DEADLINE, STREAMS_MAX, UNREAD_LINGER,
+    UNREAD_SKIP_MAX_BYTES,
 };
 
 use super::body::{Body, Content};
 use super::exchange::{Books, Exchange};
+use super::pass::Pass;
 use super::patient_io::PatientIo;
+use super::request_body::{Receipt, RequestBody};
 use crate::clock;
 use crate::listen::{Bound, Client, Door, accept, say_and_close};
 use crate::trace::Traced;
@@ -32,9 +37,24 @@ pub type Answer = Response<Content>;
 
 /// Turns requests into answers.
 pub trait Handler: Send + Sync + 'static {
-    /// Answers one request. The body is not for it to read: requests that carry one are answered
-    /// and their connection is closed.
-    fn handle(&self, head: Request<()>) -> impl Future<Output = Answer> + Send;
+    /// Answers one request. A body that it does not read to its end ends the connection, unless
+    /// little is left of it.
+    fn handle(
+        &self,
+        request: Request<RequestBody>,
+        caller: Caller,
+    ) -> impl Future<Output = Answer> + Send;
+}
+
+/// Who asks, as the connection tells it.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller {
+    /// Its address, an IPv4 one as such.
+    pub peer: SocketAddr,
+    /// The address of ours that it reached.
+    pub local: SocketAddr,
+    /// Whether the connection is encrypted.
+    pub is_secure: bool,
 }
 
 /// All that a connection needs, shared by those of one service.
@@ -68,7 +88,10 @@ pub async fn serve<H: Handler>(bound: Bound, service: Arc<HttpService<H>>) -> io
 
 async fn connection<H: Handler>(client: Client, service: Arc<HttpService<H>>) {
     let Client { stream, peer, place } = client;
-    let spans = Spans { head: HEAD_DEADLINE, stall: STALL_DEADLINE };
+    let Ok(local) = stream.local_addr() else { return };
+    let local = SocketAddr::new(local.ip().to_canonical(), local.port());
+    let caller = Caller { peer, local, is_secure: false };
+    let spans = Spans { head: HEAD_DEADLINE, stall: STALL_DEADLINE, linger: UNREAD_LINGER };
     let patience = Arc::new(Mutex::new(Patience::new(clock::now(), spans)));
     let io = PatientIo::new(
         stream,
@@ -80,7 +103,7 @@ async fn connection<H: Handler>(client: Client, service: Arc<HttpService<H>>) {
     let io = TokioIo::new(Traced::new(io, service.books.trace.as_ref(), "http", peer));
     let answering = Arc::clone(&service);
     let answer = service_fn(move |request: Request<Incoming>| {
-        respond(request, peer, Arc::clone(&answering), Arc::clone(&patience))
+        respond(request, caller, Arc::clone(&answering), Arc::clone(&patience))
     });
     let builder = builder();
     let connection = builder.serve_connection(io, answer);
@@ -116,32 +139,102 @@ fn builder() -> auto::Builder<TokioExecutor> {
 
 async fn respond<H: Handler>(
     request: Request<Incoming>,
-    peer: SocketAddr,
+    caller: Caller,
     service: Arc<HttpService<H>>,
     patience: Arc<Mutex<Patience>>,
 ) -> Result<Response<Body>, Infallible> {
-    let (head, body) = request.into_parts();
+    let (head, incoming) = request.into_parts();
     let version = head.version;
-    let mut exchange = Exchange::begin(&service.books, &patience, peer, version, || {
+    let mut exchange = Exchange::begin(&service.books, &patience, caller.peer, version, || {
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
         format!("{} {target}", head.method).into_bytes()
     });
     let is_head = head.method == Method::HEAD;
-    let closes = has_body(&head.headers, &body) && version < Version::HTTP_2;
-    let answer = service.handler.handle(Request::from_parts(head, ())).await;
+    let framing = Framing::of(&head, &incoming);
+    let counters = Arc::clone(&service.books.counters);
+    let body = RequestBody::new(incoming, Arc::clone(&patience), counters);
+    let receipt = body.receipt();
+    let answer = service.handler.handle(Request::from_parts(head, body), caller).await;
     let (mut head, mut content) = answer.into_parts();
     if is_head {
         // Its length stands in the head all the same, if the handler put it there.
         content = Content::Empty;
     }
-    if closes {
-        // Nothing here reads bodies. Reading on behind one would mean to trust its framing.
-        head.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    if version < Version::HTTP_2 {
+        let after = framing.after(&receipt).await;
+        if after != After::Another {
+            head.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        if after == After::EndUnread {
+            patience.lock().unwrap_or_else(PoisonError::into_inner).leaves_unread();
+        }
     }
-    exchange.answered(head.status.as_u16(), content.remaining_bytes());
+    let pass = head.extensions.remove::<Pass>();
+    exchange.answered(head.status.as_u16(), content.remaining_bytes(), pass);
     Ok(Response::from_parts(head, Body::new(content, exchange)))
 }
 
-fn has_body(fields: &HeaderMap, body: &Incoming) -> bool {
-    !body.is_end_stream() || fields.contains_key(header::TRANSFER_ENCODING)
+/// How a request's body is framed, where that decides whether its connection may go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Framing {
+    /// There is none.
+    None,
+    /// It has a length.
+    Length { expects_continue: bool },
+    /// Two parsers could read its end differently: it stands where none belongs (RFC 9110, sections
+    /// 9.3.1 and 9.3.2), or it is chunked, and a length may have stood beside that (RFC 9112,
+    /// section 6.3).
+    Doubtful,
+}
+
+/// What becomes of a connection after an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum After {
+    Another,
+    End,
+    /// The same, and the peer may still be sending.
+    EndUnread,
+}
+
+impl Framing {
+    fn of(head: &http::request::Parts, body: &Incoming) -> Self {
+        let is_chunked = head.headers.contains_key(header::TRANSFER_ENCODING);
+        let is_meaningless = matches!(head.method, Method::GET | Method::HEAD);
+        let expects_continue = head.headers.contains_key(header::EXPECT);
+        match body.is_end_stream() && !is_chunked {
+            true => Self::None,
+            false if is_chunked || is_meaningless => Self::Doubtful,
+            false => Self::Length { expects_continue },
+        }
+    }
+
+    async fn after(self, receipt: &Receipt) -> After {
+        let rest = receipt.take_rest();
+        match (self, rest) {
+            (Self::Doubtful, None) => After::End,
+            (Self::Length { .. }, None) if receipt.is_broken() => After::End,
+            (Self::None, _) | (Self::Length { .. }, None) => After::Another,
+            // Whoever waits for `100 Continue` does not send its body now, or does: nobody knows.
+            (Self::Length { expects_continue: false }, Some(rest)) => skip(rest).await,
+            (_, Some(_)) => After::EndUnread,
+        }
+    }
+}
+
+/// Reads the rest of a body, if it is short and comes soon.
+async fn skip(mut rest: Incoming) -> After {
+    let is_short = rest.size_hint().exact().is_some_and(|left| left <= UNREAD_SKIP_MAX_BYTES);
+    let read = async {
+        while let Some(frame) = poll_fn(|cx| Pin::new(&mut rest).poll_frame(cx)).await {
+            if frame.is_err() {
+                return false;
+            }
+        }
+        true
+    };
+    if is_short && matches!(tokio::time::timeout(UNREAD_LINGER, read).await, Ok(true)) {
+        After::Another
+    } else {
+        After::EndUnread
+    }
 }

@@ -1,3 +1,4 @@
-//! The plain wires of the files service.
+//! The plain wires of the files service, and its decisions about names.
 
+pub mod free_name;
 pub mod raw;

@@ -6,6 +6,8 @@
 
 pub mod accept;
 pub mod conditional;
+pub mod floor;
+pub mod form;
 pub mod guard;
 pub mod patience;
 pub mod pieces;

@@ -2,7 +2,9 @@
 //!
 //! One [`Patience`] stands beside each HTTP connection. It is told when bytes come and go and when
 //! requests begin and end, and knows at any moment whether the peer is overdue: idle between
-//! requests, slow with a request's head, or not taking its answer.
+//! requests, slow with a request's head, or not taking its answer. While an answer is still being
+//! made, the peer waits for us and is not overdue; a body that it sends meanwhile has a floor of its
+//! own, [`Floor`](super::floor::Floor).
 
 use std::time::Duration;
 
@@ -16,6 +18,9 @@ pub struct Spans {
     pub head: Duration,
     /// Without any progress of an answer.
     pub stall: Duration,
+    /// From our last word to a peer that was still sending: so long is it listened to, so that the
+    /// word arrives.
+    pub linger: Duration,
 }
 
 /// What the peer kept us waiting for.
@@ -41,8 +46,18 @@ pub enum Verdict {
 #[derive(Clone, Copy, Debug)]
 enum Phase {
     Idle,
-    Head { since: Tick },
-    Serving { open: u32 },
+    Head {
+        since: Tick,
+    },
+    Serving {
+        /// Requests whose answers have not left.
+        open: u32,
+        /// Of these, answers that are on their way.
+        answering: u32,
+    },
+    Leaving {
+        since: Tick,
+    },
 }
 
 /// The deadlines of one connection; see the [module](self).
@@ -52,12 +67,19 @@ pub struct Patience {
     phase: Phase,
     last_progress: Tick,
     is_multiplexed: bool,
+    leaves_unread: bool,
 }
 
 impl Patience {
     /// A connection that was just accepted: idle until its first byte.
     pub fn new(now: Tick, spans: Spans) -> Self {
-        Self { spans, phase: Phase::Idle, last_progress: now, is_multiplexed: false }
+        Self {
+            spans,
+            phase: Phase::Idle,
+            last_progress: now,
+            is_multiplexed: false,
+            leaves_unread: false,
+        }
     }
 
     /// Bytes came from the peer. The first ones after silence begin a head; its deadline does not
@@ -77,18 +99,29 @@ impl Patience {
     /// A request's head is complete.
     pub fn request_begun(&mut self, now: Tick) {
         self.phase = match self.phase {
-            Phase::Serving { open } => Phase::Serving { open: open + 1 },
-            Phase::Idle | Phase::Head { .. } => {
+            Phase::Serving { open, answering } => Phase::Serving { open: open + 1, answering },
+            Phase::Idle | Phase::Head { .. } | Phase::Leaving { .. } => {
                 self.last_progress = now;
-                Phase::Serving { open: 1 }
+                Phase::Serving { open: 1, answering: 0 }
             }
         };
     }
 
-    /// An answer has been handed over in full, or was given up.
-    pub fn request_ended(&mut self, now: Tick) {
-        if let Phase::Serving { open } = &mut self.phase {
+    /// The answer to a request is made: from now on its peer has to take it.
+    pub fn answer_begun(&mut self, now: Tick) {
+        if let Phase::Serving { answering, .. } = &mut self.phase {
+            *answering += 1;
+            if *answering == 1 {
+                self.last_progress = now;
+            }
+        }
+    }
+
+    /// An answer has been handed over in full, or was given up, `has_begun` or not.
+    pub fn request_ended(&mut self, now: Tick, has_begun: bool) {
+        if let Phase::Serving { open, answering } = &mut self.phase {
             *open -= 1;
+            *answering -= u32::from(has_begun);
             if *open == 0 {
                 self.phase = Phase::Idle;
                 self.last_progress = now;
@@ -109,10 +142,26 @@ impl Patience {
         self.last_progress = now;
     }
 
+    /// The answer says no to a body that was not read to its end, and the connection ends with it.
+    pub fn leaves_unread(&mut self) {
+        self.leaves_unread = true;
+    }
+
+    /// Our side has ended. Whether the peer must be listened to for a while: to close over bytes
+    /// that were not read would reset the connection, and take the answer with it.
+    pub fn leaves(&mut self, now: Tick) -> bool {
+        if self.leaves_unread {
+            self.phase = Phase::Leaving { since: now };
+        }
+        self.leaves_unread
+    }
+
     /// Whether the peer is overdue, with `clients` connected now.
     pub fn verdict(&self, now: Tick, idle: IdleTimeout, clients: usize) -> Verdict {
         let (deadline, overdue) = match self.phase {
             Phase::Head { since } => (Some(since + self.spans.head), Overdue::Head),
+            Phase::Leaving { since } => (Some(since + self.spans.linger), Overdue::Head),
+            Phase::Serving { answering: 0, .. } => (None, Overdue::Stalled),
             Phase::Serving { .. } => {
                 (Some(self.last_progress + self.spans.stall), Overdue::Stalled)
             }
@@ -139,7 +188,11 @@ impl Patience {
 mod tests {
     use super::*;
 
-    const SPANS: Spans = Spans { head: Duration::from_secs(10), stall: Duration::from_mins(1) };
+    const SPANS: Spans = Spans {
+        head: Duration::from_secs(10),
+        stall: Duration::from_mins(1),
+        linger: Duration::from_secs(5),
+    };
 
     fn at(s: u64) -> Tick {
         Tick::from_ns(s * 1_000_000_000)
@@ -172,8 +225,9 @@ mod tests {
         let mut p = Patience::new(at(0), SPANS);
         p.received(at(1));
         p.request_begun(at(1));
+        p.answer_begun(at(1));
         assert_eq!(p.verdict(at(40), fixed(5), 1), Verdict::Wait(Some(at(61))));
-        p.request_ended(at(40));
+        p.request_ended(at(40), true);
         p.wrote(at(42));
         assert_eq!(p.verdict(at(46), fixed(5), 1), Verdict::Wait(Some(at(47))));
         assert_eq!(p.verdict(at(47), fixed(5), 1), Verdict::Close(Overdue::Idle));
@@ -183,6 +237,7 @@ mod tests {
     fn an_answer_nobody_takes_is_given_up_and_one_that_moves_is_not() {
         let mut p = Patience::new(at(0), SPANS);
         p.request_begun(at(0));
+        p.answer_begun(at(0));
         for s in (0..600).step_by(30) {
             p.wrote(at(s));
             assert!(matches!(p.verdict(at(s + 29), fixed(5), 1), Verdict::Wait(_)));
@@ -216,6 +271,7 @@ mod tests {
         let mut p = Patience::new(at(0), SPANS);
         p.is_http2();
         p.request_begun(at(0));
+        p.answer_begun(at(0));
         p.body_progressed(at(10));
         p.wrote(at(65));
         assert_eq!(p.verdict(at(69), fixed(5), 1), Verdict::Wait(Some(at(70))));
@@ -226,10 +282,38 @@ mod tests {
     fn with_several_requests_open_the_last_to_end_begins_the_idle_time() {
         let mut p = Patience::new(at(0), SPANS);
         p.request_begun(at(0));
+        p.answer_begun(at(0));
         p.request_begun(at(1));
-        p.request_ended(at(2));
+        p.answer_begun(at(1));
+        p.request_ended(at(2), true);
         assert_eq!(p.verdict(at(8), fixed(5), 1), Verdict::Wait(Some(at(60))));
-        p.request_ended(at(3));
+        p.request_ended(at(3), true);
         assert_eq!(p.verdict(at(8), fixed(5), 1), Verdict::Close(Overdue::Idle));
+    }
+
+    #[test]
+    fn who_waits_for_our_answer_is_not_overdue() {
+        let mut p = Patience::new(at(0), SPANS);
+        p.request_begun(at(0));
+        assert_eq!(p.verdict(at(900), fixed(5), 1), Verdict::Wait(None));
+        p.answer_begun(at(900));
+        assert_eq!(p.verdict(at(900), fixed(5), 1), Verdict::Wait(Some(at(960))));
+        p.request_ended(at(901), true);
+        p.request_begun(at(902));
+        p.request_ended(at(903), false);
+        assert_eq!(p.verdict(at(903), fixed(5), 1), Verdict::Wait(Some(at(908))));
+    }
+
+    #[test]
+    fn who_was_still_sending_is_listened_to_for_a_while() {
+        let mut p = Patience::new(at(0), SPANS);
+        assert!(!p.leaves(at(1)));
+        p.request_begun(at(1));
+        p.leaves_unread();
+        p.answer_begun(at(2));
+        p.request_ended(at(2), true);
+        assert!(p.leaves(at(3)));
+        assert_eq!(p.verdict(at(4), IdleTimeout::None, 1), Verdict::Wait(Some(at(8))));
+        assert_eq!(p.verdict(at(8), IdleTimeout::None, 1), Verdict::Close(Overdue::Head));
     }
 }

@@ -278,6 +278,20 @@ impl SharePath {
         Self { segments: self.segments.clone(), folder: self.is_root() }
     }
 
+    /// The folder that it lies in; the root lies in itself.
+    ///
+    /// ```
+    /// use sockeye_proto::http::target::SharePath;
+    ///
+    /// assert_eq!(SharePath::parse("/films/a.mkv").unwrap().parent().encoded(), "/films/");
+    /// assert!(SharePath::root().parent().is_root());
+    /// ```
+    pub fn parent(&self) -> Self {
+        let mut segments = self.segments.clone();
+        segments.pop();
+        Self { segments, folder: true }
+    }
+
     /// The path of what is called `name`, in raw bytes, in this folder. It asks for a file.
     ///
     /// ```

@@ -1,28 +1,38 @@
 //! The hub: a folder and its services on one page, from one command.
 //!
 //! [`site`] is what the page's port answers: the hub's own paths under `/-/`, and the shared
-//! folder for everything else. [`table`] is what the person at the terminal sees.
+//! folder for everything else. [`access`] decides who may, [`guests`] knows who is here, [`invite`]
+//! makes the link that lets others in. [`table`] is what the person at the terminal sees.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use sockeye_engine::access::Keeper;
 use sockeye_engine::datagram::socket::DatagramSocket;
 use sockeye_engine::drive::Driver;
-use sockeye_engine::listen::{Bound, ListenError, bind_tcp, bind_udp};
+use sockeye_engine::listen::{Bound, IpVersion, ListenError, bind_tcp, bind_udp};
 use sockeye_proto::address::{Address, Scheme};
 
+use self::access::{Access, Wanted};
+use self::invite::Invite;
 use crate::cli;
+use crate::data::DataFolder;
 use crate::exit::Failure;
 use crate::hub::site::Beside;
 use crate::services::by_hand::shell_word;
-use crate::services::files::serve::share::Share;
+use crate::services::files::serve::receive::Receiving;
 use crate::services::files::serve::{self, Conversations, Listener};
 use crate::services::text::listeners::Listeners;
 use crate::services::{Hub, Service, Text, Wire, of_the_hub};
 use crate::serving::{self, Server, announce};
 
+pub mod access;
 pub mod api;
+mod commands;
 pub mod exchange;
+pub mod guests;
+pub mod invite;
+pub mod key;
 pub mod page;
 pub mod site;
 mod table;
@@ -32,12 +42,15 @@ pub fn up(arguments: cli::Up) -> Result<(), Failure> {
     let share = serve::open(&arguments.dir, &arguments.share)?;
     check_names(&arguments)?;
     let mut ground = Ground::default();
-    for service in of_the_hub() {
+    for service in of_the_hub().filter(|service| is_wanted(service, &arguments)) {
         ground.bind(service, &arguments)?;
     }
     if ground.places.is_empty() {
         return Err(Failure::Usage("--without leaves nothing to start".into()));
     }
+    let access = access_of(&arguments, &ground.places)?;
+    let invite = Invite::new(&ground.places, arguments.network.addr, None);
+    let receiving = Receiving::new(&share, &arguments.share);
     let server = Server::new(arguments.server)?;
     serving::run(&server, Driver::Tasks, || async {
         if server.flags.quiet {
@@ -45,10 +58,52 @@ pub fn up(arguments: cli::Up) -> Result<(), Failure> {
                 announce(place.scheme, place.address)?;
             }
         } else {
-            serving::print(&table::table(&share, &ground.places, &ground.moved))?;
+            let at_start = table::AtStart {
+                share: &share,
+                receiving: &receiving,
+                places: &ground.places,
+                moved: &ground.moved,
+                access: &access,
+                invite: &invite,
+            };
+            serving::print(&at_start.table())?;
         }
-        ground.start(&server, &share)
+        ground.start(&server, receiving, access, invite)
     })
+}
+
+/// What is of use to few is not offered to the network unless asked for.
+fn is_wanted(service: &Service, arguments: &cli::Up) -> bool {
+    service.is_for_all || !arguments.network.lan || arguments.network.all
+}
+
+/// Who may: beyond this machine, whoever has the key, unless told otherwise.
+fn access_of(arguments: &cli::Up, places: &[Place]) -> Result<Arc<Access>, Failure> {
+    let network = &arguments.network;
+    let is_beyond = places
+        .iter()
+        .any(|place| matches!(place.service.hub, Hub::Page) && !place.address.ip().is_loopback());
+    let asks_for_key = network.join_key.is_some() || network.new_key;
+    let wanted = match network.open {
+        Some(cli::Open::Read) => Wanted::ToWrite,
+        None if is_beyond || asks_for_key => Wanted::Always,
+        Some(cli::Open::All) | None => Wanted::Nothing,
+    };
+    if wanted == Wanted::Nothing && arguments.share.dropbox {
+        let why = "--dropbox is for those who have no key, and no key is wanted here; start with \
+                   --lan, or leave it out";
+        return Err(Failure::Usage(why.into()));
+    }
+    if wanted == Wanted::Nothing {
+        return Ok(Arc::new(Access::default()));
+    }
+    let data =
+        DataFolder::find(arguments.server.data.data.as_deref(), arguments.server.data.ephemeral)?;
+    let key = match &network.join_key {
+        Some(key) => key.clone(),
+        None => key::kept(&data, network.new_key)?,
+    };
+    Ok(Arc::new(Access::new(wanted, Some(Arc::new(Keeper::new(key))), data)))
 }
 
 /// Where a wire of a service listens.
@@ -107,7 +162,13 @@ impl Ground {
         Ok(())
     }
 
-    fn start(self, server: &Server, share: &Arc<Share>) -> Result<(), Failure> {
+    fn start(
+        self,
+        server: &Server,
+        receiving: Receiving,
+        access: Arc<Access>,
+        invite: Invite,
+    ) -> Result<(), Failure> {
         let mut doors = Vec::new();
         let of_datagrams = |place: &&Place| place.scheme == Scheme::Udp;
         let ports: Vec<u16> =
@@ -118,8 +179,8 @@ impl Ground {
             (part.start)(server, listeners, door.clone())?;
             doors.push((service.name, door));
         }
-        let beside = Beside { places: self.places, doors };
-        serve::start(server, share, self.files, Conversations::default(), beside)
+        let beside = Beside { places: self.places, doors, access, invite };
+        serve::start(server, receiving, self.files, Conversations::default(), beside)
     }
 }
 
@@ -167,11 +228,20 @@ fn bind_wire(
         }
         return Ok(sockets);
     }
-    let bound = match bind("localhost", port) {
+    let usual = |port| match (arguments.network.lan, version) {
+        (false, _) => bind("localhost", port),
+        (true, IpVersion::V4) => bind("0.0.0.0", port),
+        // It takes IPv4 callers, too.
+        (true, _) => match bind("::", port) {
+            Err(ListenError::NotOurs(_)) => bind("0.0.0.0", port),
+            bound => bound,
+        },
+    };
+    let bound = match usual(port) {
         Err(ListenError::Taken { owner, .. }) if wire.scheme != Scheme::Http => {
             let wire = format!("{} {}", service.name, wire.scheme.as_str());
             moved.push(Moved { wire, wanted: port, owner });
-            bind("localhost", 0)
+            usual(0)
         }
         bound => bound,
     };

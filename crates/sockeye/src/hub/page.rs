@@ -1,9 +1,11 @@
 //! What every answer of the hub's own making carries, and the page's files under `/-/web/`.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use serde_json::{Value, json};
 use sockeye_engine::http::server::Answer;
 use sockeye_proto::http::accept::accepts_gzip;
 
+use super::api;
 use crate::services::files::serve::media_type;
 use crate::web;
 
@@ -23,6 +25,23 @@ pub fn protect(head: &mut HeaderMap) {
         HeaderName::from_static("cross-origin-resource-policy"),
         HeaderValue::from_static("same-origin"),
     );
+}
+
+/// The way in, for a browser that has no key yet; `why` tells what was wrong with the one it had.
+pub fn join(status: StatusCode, why: &str) -> Answer {
+    let why = web::escape_html(why);
+    let values = [("assets", web::assets_path()), ("detail", &why)];
+    let mut answer = api::answer("text/html; charset=utf-8", web::fill(web::JOIN_PAGE, &values));
+    *answer.status_mut() = status;
+    answer
+}
+
+/// A page to drop files on, for whoever may send and not see.
+pub fn drop_page(machine: &str, receiving: &Value) -> Answer {
+    let data = web::json_in_html(&json!({ "hub": { "name": machine, "receiving": receiving } }));
+    let machine = web::escape_html(machine);
+    let values = [("assets", web::assets_path()), ("title", &machine), ("data", &data)];
+    api::answer("text/html; charset=utf-8", web::fill(web::DROP_PAGE, &values))
 }
 
 /// The emblem, for browsers that ask for it where nothing names it.

@@ -7,17 +7,23 @@ use std::sync::Arc;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use jiff::Timestamp;
+use serde_json::{Value, json};
 use sockeye_engine::disk::folder::Opened;
 use sockeye_engine::http::body::Content;
-use sockeye_engine::http::server::{Answer, Handler, HttpService};
+use sockeye_engine::http::request_body::RequestBody;
+use sockeye_engine::http::server::{Answer, Caller, Handler, HttpService};
 use sockeye_engine::listen::Door;
 use sockeye_proto::http::accept::{Wanted, negotiate};
 use sockeye_proto::http::guard::{Asked, HostNames, admit, is_well_formed_host};
 use sockeye_proto::http::target::SharePath;
 
+use super::access::{self, Access, Visitor};
+use super::invite::Invite;
 use super::{Place, api, exchange, page};
 use crate::services::files;
 use crate::services::files::serve::folder::Form;
+use crate::services::files::serve::receive::Receiving;
+use crate::services::files::serve::receive::pieces::PREFIX;
 use crate::services::files::serve::refusal::Refusal;
 use crate::services::files::serve::share::Share;
 use crate::services::files::serve::{file, folder};
@@ -35,6 +41,9 @@ pub struct Site {
     share: Arc<Share>,
     names: HostNames,
     facts: api::Facts,
+    pub(super) access: Arc<Access>,
+    pub(super) receiving: Receiving,
+    pub(super) invite: Invite,
 }
 
 /// What the site is part of.
@@ -44,6 +53,10 @@ pub struct Beside {
     pub places: Vec<Place>,
     /// The doors of the other services.
     pub doors: Vec<(&'static str, Door)>,
+    /// Who may.
+    pub access: Arc<Access>,
+    /// How others get in.
+    pub invite: Invite,
 }
 
 /// A site as the engine serves it.
@@ -58,7 +71,13 @@ pub fn service(server: &Server, door: &Door, site: Site) -> Arc<HttpService<Site
 
 impl Site {
     /// A site for a folder, which answers to this machine's name and those of `--host`.
-    pub fn new(server: &Server, share: &Arc<Share>, door: &Door, beside: Beside) -> Self {
+    pub fn new(
+        server: &Server,
+        share: &Arc<Share>,
+        receiving: Receiving,
+        door: &Door,
+        beside: Beside,
+    ) -> Self {
         let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let mut names = vec![machine.clone(), format!("{machine}.local")];
         names.extend(server.flags.host.iter().cloned());
@@ -74,17 +93,25 @@ impl Site {
                 places: beside.places,
                 doors,
             },
+            access: beside.access,
+            receiving,
+            invite: beside.invite,
         }
     }
 
-    async fn answer(&self, request: &Parts) -> Result<Answer, Refusal> {
+    async fn answer(
+        &self,
+        request: &Parts,
+        body: RequestBody,
+        caller: &Caller,
+    ) -> Result<Answer, Refusal> {
         let hosts = hosts(request);
         let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
         let origin = only(&request.headers, header::ORIGIN);
         let sec_fetch_site = only(&request.headers, HeaderName::from_static("sec-fetch-site"));
         let referer = only(&request.headers, header::REFERER);
         let asked = Asked {
-            safe_method: matches!(request.method, Method::GET | Method::HEAD),
+            safe_method: is_safe(&request.method),
             web_socket: request.headers.contains_key(header::UPGRADE),
             http10: request.version == http::Version::HTTP_10,
             hosts: &hosts,
@@ -96,17 +123,67 @@ impl Site {
             let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::FORBIDDEN);
             Refusal::new(status, refusal.to_string())
         })?;
-        if !asked.safe_method {
-            return Err(Refusal::method());
-        }
         let path = SharePath::parse(request.uri.path())
             .map_err(|e| Refusal::new(StatusCode::BAD_REQUEST, e.to_string()))?;
-        if path.segments().next() == Some(OWN) {
-            return self.own(request, &path, &hosts).await;
+        let asking = Asking { request, path: &path, hosts: &hosts, asked: &asked, caller };
+        if let Some(answer) = for_everybody(&asking)? {
+            return Ok(answer);
         }
-        let opened = match self.open(&path).await {
+        if path.encoded() == "/-/join" && request.method == Method::POST {
+            return self.joined(request, caller, body).await;
+        }
+        let visitor = self.access.visitor(request, caller)?;
+        let mut answer = self.answer_visitor(&asking, &visitor, body).await?;
+        if let Some(pass) = visitor.pass() {
+            answer.extensions_mut().insert(pass.clone());
+        }
+        Ok(answer)
+    }
+
+    /// Answers somebody of whom it is known what they may.
+    async fn answer_visitor(
+        &self,
+        asking: &Asking<'_>,
+        visitor: &Visitor,
+        body: RequestBody,
+    ) -> Result<Answer, Refusal> {
+        let Asking { request, path, .. } = asking;
+        let encoded = path.encoded();
+        let is_own = path.segments().next() == Some(OWN);
+        let may_send = visitor.may_write || self.receiving.is_dropbox();
+        if let Some(id) = encoded.strip_prefix(PREFIX) {
+            if !may_send {
+                return Err(self.access.key_wanted(&request.headers));
+            }
+            let sender = visitor.sender();
+            return self.receiving.places().answer(request, id, body, &sender).await;
+        }
+        match &request.method {
+            &Method::GET | &Method::HEAD if visitor.may_read => {}
+            &Method::GET | &Method::HEAD => return self.to_stranger(asking),
+            method if !is_known(method) => return Err(Refusal::method()),
+            _ if is_own && !visitor.may_write => {
+                return Err(self.access.key_wanted(&request.headers));
+            }
+            &Method::POST if is_own => {
+                return self.command(&encoded, (visitor, asking.caller), body).await;
+            }
+            _ if is_own => return Err(Refusal::method()),
+            _ if !may_send => return Err(self.access.key_wanted(&request.headers)),
+            _ => return self.receiving.answer(request, path, body, &visitor.sender()).await,
+        }
+        if is_own {
+            return self.own(asking, visitor).await;
+        }
+        self.give(asking, visitor).await
+    }
+
+    /// A file or a folder of the share.
+    async fn give(&self, asking: &Asking<'_>, visitor: &Visitor) -> Result<Answer, Refusal> {
+        let Asking { request, path, hosts, asked, caller } = asking;
+        let opened = match self.open(path).await {
             Err(refusal) if refusal.status == StatusCode::NOT_FOUND => {
-                let emblem = is_favicon(&path).then(|| page::emblem(&request.headers)).flatten();
+                let emblem = is_favicon(path).then(|| page::emblem(&request.headers)).flatten();
                 return emblem.ok_or(refusal);
             }
             opened => opened?,
@@ -118,39 +195,60 @@ impl Site {
             }
             Opened::File(opened) => {
                 let name = path.name().unwrap_or_default();
-                file::answer(request, name, opened, &asked)
+                file::answer(request, name, opened, asked)
             }
-            Opened::Folder(..) if !path.wants_folder() => Ok(to_folder(request, &path)),
+            Opened::Folder(..) if !path.wants_folder() => Ok(to_folder(request, path)),
             Opened::Folder(descriptor, _) => {
-                if let Some(index) = self.index_of(&path).await {
-                    return file::answer(request, INDEX, index, &asked);
+                if let Some(index) = self.index_of(path).await {
+                    return file::answer(request, INDEX, index, asked);
                 }
-                let form = self.form(request, "", &hosts);
-                self.listing(request, &path, descriptor, form).await
+                let form = self.form(request, "", hosts, (visitor, caller));
+                self.listing(request, path, descriptor, form).await
             }
         }
     }
 
-    /// The hub's own paths. `path` has `-` as its first name.
-    async fn own(
-        &self,
-        request: &Parts,
-        path: &SharePath,
-        hosts: &[&str],
-    ) -> Result<Answer, Refusal> {
+    /// What somebody gets who may not read: a browser the way in, or a page to drop files on.
+    fn to_stranger(&self, asking: &Asking<'_>) -> Result<Answer, Refusal> {
+        let Asking { request, path, .. } = asking;
+        let accept = only(&request.headers, header::ACCEPT);
+        let is_page = negotiate(accept.as_deref()) == Wanted::Page;
+        if is_page && self.receiving.is_dropbox() && path.is_root() {
+            return Ok(page::drop_page(&self.facts.machine, &self.receiving.describe()));
+        }
+        if is_favicon(path)
+            && let Some(emblem) = page::emblem(&request.headers)
+        {
+            return Ok(emblem);
+        }
+        if is_page {
+            return Ok(page::join(StatusCode::UNAUTHORIZED, ""));
+        }
+        Err(self.access.key_wanted(&request.headers))
+    }
+
+    /// The hub's own paths. The path has `-` as its first name.
+    async fn own(&self, asking: &Asking<'_>, visitor: &Visitor) -> Result<Answer, Refusal> {
+        let Asking { request, path, hosts, caller, .. } = *asking;
         let encoded = path.encoded();
         match encoded.as_str() {
-            "/-/health" => return Ok(api::answer("text/plain; charset=utf-8", "ok\n".into())),
             "/-/metrics" => {
                 let media_type = "text/plain; version=0.0.4; charset=utf-8";
                 return Ok(api::answer(media_type, self.facts.metrics()));
             }
             "/-/api/hub" => {
-                let body = format!("{}\n", self.facts.describe(host_name(hosts)));
+                let body = format!("{}\n", self.describe(hosts, (visitor, caller)));
                 return Ok(api::answer("application/json", body));
             }
-            "/-/api/clock" => return Ok(exchange::clock()),
-            "/-/api/echo" => return exchange::echo(request),
+            "/-/api/here" => {
+                let body = format!("{}\n", self.access.here(visitor));
+                return Ok(api::answer("application/json", body));
+            }
+            "/-/api/invite" | "/-/invite.svg" => {
+                visitor.must_be_host()?;
+                let is_picture = encoded == "/-/invite.svg";
+                return if is_picture { self.invite_picture() } else { self.invite() };
+            }
             "/-/api/exchange" => {
                 let authority = hosts.first().copied().unwrap_or("127.0.0.1");
                 let host = (authority, host_name(hosts));
@@ -159,19 +257,17 @@ impl Site {
             "/-" | BROWSE | "/-/api/list" => return Ok(to_folder(request, path)),
             _ => {}
         }
-        if let Some(answer) = page::asset(&encoded, &request.headers) {
-            return Ok(answer);
-        }
         let below = |names: &[&[u8]]| {
             let mut segments = path.segments();
             let is_below = names.iter().all(|name| segments.next() == Some(*name));
             let rest = segments.try_fold(SharePath::root(), |p, name| p.join(name).ok());
             rest.filter(|_| is_below && path.wants_folder()).map(|rest| rest.as_folder())
         };
+        let form = |base| self.form(request, base, hosts, (visitor, caller));
         let (wanted, form) = if encoded == "/-/" {
-            (SharePath::root(), self.form(request, BROWSE, hosts))
+            (SharePath::root(), form(BROWSE))
         } else if let Some(rest) = below(&[OWN, b"browse"]) {
-            (rest, self.form(request, BROWSE, hosts))
+            (rest, form(BROWSE))
         } else if let Some(rest) = below(&[OWN, b"api", b"list"]) {
             (rest, Form::Json)
         } else {
@@ -185,6 +281,25 @@ impl Site {
                 Err(Refusal::new(StatusCode::NOT_FOUND, why))
             }
         }
+    }
+
+    /// What the page knows of the hub, and of what its user may do here.
+    fn describe(&self, hosts: &[&str], (visitor, caller): (&Visitor, &Caller)) -> Value {
+        let mut described = self.facts.describe(host_name(hosts));
+        described["access"] = json!({
+            "wanted": match self.access.wanted() {
+                access::Wanted::Nothing => "nothing",
+                access::Wanted::ToWrite => "key to write",
+                access::Wanted::Always => "key",
+            },
+            "may_read": visitor.may_read,
+            "may_write": visitor.may_write,
+            "is_host": visitor.is_host,
+            "guest": visitor.guest,
+            "tls": caller.is_secure,
+        });
+        described["receiving"] = self.receiving.describe();
+        described
     }
 
     async fn open(&self, path: &SharePath) -> Result<Opened, Refusal> {
@@ -203,9 +318,15 @@ impl Site {
     }
 
     /// A folder as the page for a browser, JSON for a script, or text for curl.
-    fn form(&self, request: &Parts, base: &'static str, hosts: &[&str]) -> Form {
+    fn form(
+        &self,
+        request: &Parts,
+        base: &'static str,
+        hosts: &[&str],
+        who: (&Visitor, &Caller),
+    ) -> Form {
         match negotiate(only(&request.headers, header::ACCEPT).as_deref()) {
-            Wanted::Page => Form::Page { base, hub: self.facts.describe(host_name(hosts)) },
+            Wanted::Page => Form::Page { base, hub: self.describe(hosts, who) },
             Wanted::Json => Form::Json,
             Wanted::Text => Form::Text,
         }
@@ -225,13 +346,48 @@ impl Site {
 }
 
 impl Handler for Site {
-    async fn handle(&self, request: Request<()>) -> Answer {
-        let (request, ()) = request.into_parts();
-        match self.answer(&request).await {
+    async fn handle(&self, request: Request<RequestBody>, caller: Caller) -> Answer {
+        let (request, body) = request.into_parts();
+        match self.answer(&request, body, &caller).await {
             Ok(answer) => answer,
             Err(refusal) => refusal.answer(&request.headers),
         }
     }
+}
+
+/// What is answered whoever asks: the page's own files, and that the hub is well.
+fn for_everybody(asking: &Asking<'_>) -> Result<Option<Answer>, Refusal> {
+    let Asking { request, path, .. } = asking;
+    if !matches!(request.method, Method::GET | Method::HEAD) || path.segments().next() != Some(OWN)
+    {
+        return Ok(None);
+    }
+    let encoded = path.encoded();
+    Ok(match encoded.as_str() {
+        "/-/health" => Some(api::answer("text/plain; charset=utf-8", "ok\n".into())),
+        "/-/join" => Some(page::join(StatusCode::OK, "")),
+        "/-/api/clock" => Some(exchange::clock()),
+        "/-/api/echo" => Some(exchange::echo(request)?),
+        _ => page::asset(&encoded, &request.headers),
+    })
+}
+
+/// A request, and what was found out about it.
+#[derive(Clone, Copy)]
+struct Asking<'a> {
+    request: &'a Parts,
+    path: &'a SharePath,
+    hosts: &'a [&'a str],
+    asked: &'a Asked<'a>,
+    caller: &'a Caller,
+}
+
+fn is_safe(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
+fn is_known(method: &Method) -> bool {
+    matches!(*method, Method::POST | Method::PUT) || method.as_str() == "MKCOL"
 }
 
 /// Browsers ask for this beside anything that is no page.

@@ -27,6 +27,8 @@ pub struct Service {
     pub name: &'static str,
     /// Its part in the hub.
     pub hub: Hub,
+    /// Whether it is offered to a whole network unless told otherwise.
+    pub is_for_all: bool,
     /// Its wires.
     pub wires: &'static [Wire],
 }

@@ -23,6 +23,7 @@ pub const SERVICE: Service = Service {
         meaning: meaning::<Clock>,
         repeats: false,
     }),
+    is_for_all: true,
     wires: &[
         Wire {
             scheme: Scheme::Tcp,

@@ -22,6 +22,7 @@ pub const SERVICE: Service = Service {
         meaning: |_, direction| echo::meaning(direction),
         repeats: true,
     }),
+    is_for_all: false,
     wires: &[
         Wire {
             scheme: Scheme::Tcp,

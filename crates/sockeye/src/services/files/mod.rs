@@ -17,6 +17,7 @@ pub mod serve;
 pub const SERVICE: Service = Service {
     name: "files",
     hub: Hub::Page,
+    is_for_all: true,
     wires: &[
         Wire {
             scheme: Scheme::Http,

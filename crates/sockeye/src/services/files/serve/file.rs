@@ -92,6 +92,13 @@ fn validators(facts: &Facts, now: SystemTime) -> Validators {
     }
 }
 
+/// Whether a file that is there is as the conditions of a PUT or POST want it.
+pub fn may_be_replaced(request: &Parts, file: &FileHandle) -> bool {
+    let now = SystemTime::now();
+    let outcome = outcome(request, &validators(&file.facts, now), now);
+    matches!(outcome, Outcome::Proceed { .. })
+}
+
 fn outcome(request: &Parts, validators: &Validators, now: SystemTime) -> Outcome {
     let fields = &request.headers;
     let tags = |name| combined(fields, name);
@@ -102,7 +109,7 @@ fn outcome(request: &Parts, validators: &Validators, now: SystemTime) -> Outcome
         if_modified_since_s: field(fields, header::IF_MODIFIED_SINCE).and_then(parse_date),
         if_unmodified_since_s: field(fields, header::IF_UNMODIFIED_SINCE).and_then(parse_date),
         if_range: if_range(fields),
-        safe_method: true,
+        safe_method: matches!(request.method, Method::GET | Method::HEAD),
     };
     evaluate(&conditions, validators, unix_seconds(now))
 }

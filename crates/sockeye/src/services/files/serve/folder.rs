@@ -177,7 +177,7 @@ fn page(share: &Share, listing: &Listing, base: &str, hub: &serde_json::Value) -
         "base": base, "hub": hub, "listing": is_inline.then_some(listing),
     });
     // Inside a script element only `<` could end it.
-    let data = data.to_string().replace('<', "\\u003c");
+    let data = web::json_in_html(&data);
     let title = match listing.path.trim_matches('/') {
         "" => share.name(),
         path => format!("{path} · {}", share.name()),

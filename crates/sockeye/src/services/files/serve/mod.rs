@@ -14,9 +14,11 @@ use sockeye_proto::text::framing::Framer;
 use crate::cli;
 use crate::exit::Failure;
 use crate::hub::Place;
+use crate::hub::invite::Invite;
 use crate::hub::site::{self, Beside, Site};
 use crate::services::driver::{self, NoDatagrams};
 use crate::services::files::serve::raw::RawService;
+use crate::services::files::serve::receive::Receiving;
 use crate::services::files::serve::share::Share;
 use crate::serving::{self, Server, announce, reachable};
 
@@ -24,6 +26,7 @@ pub mod file;
 pub mod folder;
 pub mod media_type;
 pub mod raw;
+pub mod receive;
 pub mod refusal;
 pub mod share;
 
@@ -74,6 +77,7 @@ pub fn alone(arguments: cli::ServeFiles) -> Result<(), Failure> {
             .map_err(|e| Failure::Network(format!("{e}; take another with --on, port 0 is any")))?;
         listeners.extend(bound);
     }
+    let receiving = Receiving::new(&share, &arguments.share);
     let server = Server::new(arguments.server)?;
     serving::run(&server, conversations.driver, || async {
         for listener in &listeners {
@@ -90,8 +94,10 @@ pub fn alone(arguments: cli::ServeFiles) -> Result<(), Failure> {
             scheme: listener.scheme,
             address: listener.bound.address,
         };
-        let beside = Beside { places: listeners.iter().map(place).collect(), doors: Vec::new() };
-        start(&server, &share, listeners, conversations, beside)
+        let places: Vec<Place> = listeners.iter().map(place).collect();
+        let (access, invite) = (Arc::default(), Invite::new(&places, None, None));
+        let beside = Beside { places, doors: Vec::new(), access, invite };
+        start(&server, receiving, listeners, conversations, beside)
     })
 }
 
@@ -119,13 +125,14 @@ pub struct Conversations {
 /// Serves the folder on these listeners, in a hub with what is beside it.
 pub fn start(
     server: &Server,
-    share: &Arc<Share>,
+    receiving: Receiving,
     listeners: Vec<Listener>,
     Conversations { driver, framer }: Conversations,
     beside: Beside,
 ) -> Result<(), Failure> {
     let door = server.door();
-    let site = Site::new(server, share, &door, beside);
+    let share = Arc::clone(receiving.share());
+    let site = Site::new(server, &share, receiving, &door, beside);
     let (http, tcp): (Vec<_>, Vec<_>) =
         listeners.into_iter().partition(|listener| listener.scheme == Scheme::Http);
     let site = site::service(server, &door, site);
@@ -133,7 +140,7 @@ pub fn start(
         tokio::spawn(sockeye_engine::http::server::serve(bound, Arc::clone(&site)));
     }
     let books = server.books(&door, "files tcp");
-    let raw = RawService { share: Arc::clone(share), framer, books };
+    let raw = RawService { share, framer, books };
     let bounds = Bounds { idle: server.idle(), door };
     let streams = tcp.into_iter().map(|listener| listener.bound).collect();
     driver::serve(driver, raw, bounds, streams, Vec::<DatagramPort<NoDatagrams>>::new())

@@ -33,8 +33,9 @@ impl Refusal {
 
     /// The methods that are answered, for those that are not.
     pub fn method() -> Self {
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "this hub only gives: ask with GET or HEAD")
-            .with(header::ALLOW, HeaderValue::from_static("GET, HEAD"))
+        let why = "this is not done here: ask with GET or HEAD, send with POST or PUT";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, why)
+            .with(header::ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, MKCOL"))
     }
 
     /// Why a path could not be opened. `shown` is the path, for people.
@@ -102,12 +103,18 @@ impl Refusal {
 fn title(status: StatusCode) -> &'static str {
     match status {
         StatusCode::BAD_REQUEST => "Bad request",
+        StatusCode::UNAUTHORIZED => "The key is wanted",
         StatusCode::FORBIDDEN => "Forbidden",
         StatusCode::NOT_FOUND => "Not found",
         StatusCode::METHOD_NOT_ALLOWED => "Method not allowed",
         StatusCode::PRECONDITION_FAILED => "Precondition failed",
         StatusCode::RANGE_NOT_SATISFIABLE => "Range not satisfiable",
         StatusCode::MISDIRECTED_REQUEST => "Misdirected request",
+        StatusCode::CONFLICT => "Taken",
+        StatusCode::PAYLOAD_TOO_LARGE => "Too large",
+        StatusCode::INSUFFICIENT_STORAGE => "Too little space",
+        StatusCode::REQUEST_TIMEOUT => "Too slow",
+        StatusCode::TOO_MANY_REQUESTS => "Too many wrong keys",
         StatusCode::SERVICE_UNAVAILABLE => "Busy",
         _ => status.canonical_reason().unwrap_or("Error"),
     }

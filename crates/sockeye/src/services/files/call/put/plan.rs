@@ -255,7 +255,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let empty = dir.path().join("e");
         std::fs::create_dir(&empty).unwrap();
-        assert_eq!(remotes(&[empty.clone()], "http://h/x"), ["/x/e/"]);
+        assert_eq!(remotes(std::slice::from_ref(&empty), "http://h/x"), ["/x/e/"]);
         assert_eq!(remotes(&[empty.join(".")], "http://h/x"), ["/x/"]);
         assert_eq!(remotes(&[empty.join(".")], "http://h"), ["/"]);
     }

@@ -1,0 +1,318 @@
+//! Who may: the decision over each request, and the ways in and out.
+//!
+//! Somebody is let in by a cookie, which they got for the key, or by the key itself. What they may
+//! then do depends on what the hub wants it for. The person at the hub's own machine, who is known
+//! by the address, may also turn receiving on and off, change the key, and throw guests out.
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use sockeye_engine::access::Keeper;
+use sockeye_engine::http::pass::Pass;
+use sockeye_engine::http::server::Caller;
+use sockeye_proto::access::credentials::Presented;
+use sockeye_proto::access::session::Token;
+use sockeye_proto::access::{Key, Verdict};
+
+use super::guests::{Guest, Guests, Known, Seen};
+use crate::data::DataFolder;
+use crate::services::files::serve::receive::Sender;
+use crate::services::files::serve::refusal::Refusal;
+
+/// What the key is kept as in the data folder.
+pub const KEY_NAME: &str = "key";
+/// A guest's name has at most so many characters.
+const NAME_MAX_CHARS: usize = 40;
+
+/// What the key is wanted for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wanted {
+    /// For nothing.
+    #[default]
+    Nothing,
+    /// For all that changes something here.
+    ToWrite,
+    /// For everything.
+    Always,
+}
+
+/// Who may; see the [module](self).
+#[derive(Debug, Default)]
+pub struct Access {
+    wanted: Wanted,
+    keeper: Option<Arc<Keeper>>,
+    data: DataFolder,
+    guests: Mutex<Guests>,
+}
+
+/// Somebody who asks, and what they may.
+#[derive(Clone, Debug)]
+pub struct Visitor {
+    /// See what is here.
+    pub may_read: bool,
+    /// Send files, and make folders.
+    pub may_write: bool,
+    /// All that concerns the hub itself.
+    pub is_host: bool,
+    /// Who they are among the guests.
+    pub known: Known,
+    /// What they are called there; `None`: they are none.
+    pub guest: Option<String>,
+    pass: Option<Pass>,
+}
+
+impl Visitor {
+    /// As a sender of files.
+    pub fn sender(&self) -> Sender {
+        let holder = match &self.known {
+            Known::Cookie(id) => id.clone(),
+            Known::Address(address) => address.to_string(),
+        };
+        Sender { is_stranger: !self.may_write, pass: self.pass.clone(), holder }
+    }
+
+    /// What ends when they are thrown out.
+    pub fn pass(&self) -> Option<&Pass> {
+        self.pass.as_ref()
+    }
+
+    /// For what only the person at the hub's own machine may do.
+    pub fn must_be_host(&self) -> Result<(), Refusal> {
+        if self.is_host {
+            return Ok(());
+        }
+        let why = "only the person at the hub's own machine may do that";
+        Err(Refusal::new(StatusCode::FORBIDDEN, why))
+    }
+}
+
+impl Access {
+    /// Access for which the key is wanted; a new one is kept in the data folder.
+    pub fn new(wanted: Wanted, keeper: Option<Arc<Keeper>>, data: DataFolder) -> Self {
+        let wanted = if keeper.is_some() { wanted } else { Wanted::Nothing };
+        Self { wanted, keeper, data, guests: Mutex::default() }
+    }
+
+    /// What the key is wanted for.
+    pub fn wanted(&self) -> Wanted {
+        self.wanted
+    }
+
+    /// Who compares keys, if any are wanted.
+    pub fn keeper(&self) -> Option<&Arc<Keeper>> {
+        self.keeper.as_ref()
+    }
+
+    fn guests(&self) -> MutexGuard<'_, Guests> {
+        self.guests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who asks, and what they may.
+    pub fn visitor(&self, request: &Parts, caller: &Caller) -> Result<Visitor, Refusal> {
+        let known = self.known(request, caller)?;
+        let is_in = known.is_some() || self.wanted == Wanted::Nothing;
+        let is_own = is_own_machine(request, caller);
+        let known = known.unwrap_or(Known::Address(caller.peer.ip()));
+        let mut visitor = Visitor {
+            may_read: is_in || self.wanted == Wanted::ToWrite,
+            may_write: is_in,
+            is_host: is_in && is_own,
+            known: known.clone(),
+            guest: None,
+            pass: None,
+        };
+        if is_in {
+            let agent = field(&request.headers, header::USER_AGENT);
+            let seen = Seen { address: caller.peer.ip(), agent, is_host: is_own };
+            let mut guests = self.guests();
+            let guest = guests.see(known, seen, Timestamp::now());
+            visitor.guest = Some(guest.id.clone());
+            visitor.pass = self.keeper.is_some().then(|| guest.pass.clone());
+        }
+        Ok(visitor)
+    }
+
+    /// How somebody who has a good cookie or the key is known. A wrong key is refused, because
+    /// whoever shows one means to be let in by it.
+    fn known(&self, request: &Parts, caller: &Caller) -> Result<Option<Known>, Refusal> {
+        let Some(keeper) = &self.keeper else { return Ok(None) };
+        let bytes = |name| request.headers.get_all(name).iter().map(HeaderValue::as_bytes);
+        let (authorizations, cookies) = (bytes(header::AUTHORIZATION), bytes(header::COOKIE));
+        let presented = Presented::read(authorizations, cookies, &cookie_name(caller));
+        let token = presented.token.as_deref().and_then(Token::parse);
+        if let Some(token) = token {
+            let known = Known::Cookie(token.id().to_owned());
+            // A cookie made for a key that was changed since is good as long as its guest is here.
+            if self.guests().get(&known).is_some() || token.is_of(&keeper.key()) {
+                return Ok(Some(known));
+            }
+        }
+        match presented.key {
+            Some(key) => match keeper.check(caller.peer.ip(), &key) {
+                Verdict::Right => Ok(Some(Known::Address(caller.peer.ip()))),
+                verdict => Err(wrong_key(verdict)),
+            },
+            None => Ok(None),
+        }
+    }
+
+    /// What is said to somebody who may not read, or write.
+    pub fn key_wanted(&self, fields: &HeaderMap) -> Refusal {
+        let why = match self.wanted {
+            Wanted::ToWrite => "the key is wanted to change anything here",
+            _ => "the key is wanted here; whoever runs this hub has it, and a link with it",
+        };
+        let how = "; give it as `Authorization: Bearer KEY`, or as the password with any user";
+        let is_browser = field(fields, header::USER_AGENT).starts_with("Mozilla/");
+        // A browser would ask for a user and a password by itself, before the page can.
+        let challenge = if is_browser {
+            HeaderValue::from_static("Bearer realm=\"Sockeye\"")
+        } else {
+            HeaderValue::from_static("Bearer realm=\"Sockeye\", Basic realm=\"Sockeye\"")
+        };
+        let why = if is_browser { why.to_owned() } else { format!("{why}{how}") };
+        Refusal::new(StatusCode::UNAUTHORIZED, why).with(header::WWW_AUTHENTICATE, challenge)
+    }
+
+    /// Lets somebody in who says the key. The cookie that they get is the answer.
+    pub fn join(
+        &self,
+        request: &Parts,
+        caller: &Caller,
+        (said, name): (&str, &str),
+    ) -> Result<HeaderValue, Refusal> {
+        let Some(keeper) = &self.keeper else {
+            return Err(Refusal::new(StatusCode::NOT_FOUND, "no key is wanted here"));
+        };
+        // People type keys in groups, or with a space behind.
+        let is_apart =
+            |c: char| c.is_whitespace() || (c == '-' && !keeper.key().as_str().contains('-'));
+        let said: String = said.chars().filter(|c| !is_apart(*c)).collect();
+        let verdict = keeper.check(caller.peer.ip(), said.as_bytes());
+        if verdict != Verdict::Right {
+            return Err(wrong_key(verdict));
+        }
+        let token = Token::mint(random().map_err(|e| internal(&e))?, &keeper.key());
+        let known = Known::Cookie(token.id().to_owned());
+        let agent = field(&request.headers, header::USER_AGENT);
+        let is_host = is_own_machine(request, caller);
+        let seen = Seen { address: caller.peer.ip(), agent, is_host };
+        let name = name.chars().filter(|c| !c.is_control()).take(NAME_MAX_CHARS);
+        let name: String = name.collect();
+        let mut guests = self.guests();
+        guests.see(known.clone(), seen, Timestamp::now());
+        guests.rename(&known, name.trim().to_owned());
+        cookie(caller, token.as_str(), None)
+    }
+
+    /// Lets somebody go. The cookie that replaces theirs is the answer.
+    pub fn leave(&self, visitor: &Visitor, caller: &Caller) -> Result<HeaderValue, Refusal> {
+        self.guests().leave(&visitor.known);
+        cookie(caller, "", Some(0))
+    }
+
+    /// Who is here, for those who are.
+    pub fn here(&self, visitor: &Visitor) -> Value {
+        let guests = self.guests();
+        let guest = |(known, guest): (&Known, &Guest)| {
+            json!({
+                "id": guest.id,
+                "name": guest.name,
+                "address": guest.address.to_string(),
+                "device": guest.device,
+                "since": guest.since.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+                "last_seen": guest.last_seen.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+                "is_you": *known == visitor.known,
+                "is_host": guest.is_host,
+            })
+        };
+        json!({ "guests": guests.all().into_iter().map(guest).collect::<Vec<_>>() })
+    }
+
+    /// Throws a guest out, who cannot come back by the key that they know.
+    pub fn throw_out(&self, id: &str) -> Result<(), Refusal> {
+        self.must_have_key()?;
+        if !self.guests().throw_out(id) {
+            return Err(Refusal::new(StatusCode::NOT_FOUND, "that guest is not here any more"));
+        }
+        self.new_key()
+    }
+
+    /// Makes a new key. Who is here by a cookie stays.
+    pub fn new_key(&self) -> Result<(), Refusal> {
+        let keeper = self.must_have_key()?;
+        let key = random_key().map_err(|e| internal(&e))?;
+        let kept = self.data.write_secret(KEY_NAME, format!("{}\n", key.as_str()).as_bytes());
+        kept.map_err(|e| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, e.to_string()))?;
+        keeper.change(key);
+        self.guests().forget_keys();
+        Ok(())
+    }
+
+    fn must_have_key(&self) -> Result<&Keeper, Refusal> {
+        self.keeper.as_deref().ok_or_else(|| {
+            let why = "this hub wants no key, so that nobody can be kept out; start it with --lan";
+            Refusal::new(StatusCode::NOT_FOUND, why)
+        })
+    }
+}
+
+/// A key of 12 random characters.
+pub fn random_key() -> std::io::Result<Key> {
+    let bytes: [u8; 8] = random()?;
+    Ok(Key::from_random(bytes))
+}
+
+fn random<const N: usize>() -> std::io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())?;
+    Ok(bytes)
+}
+
+/// Whether a request comes from the hub's own machine, and was not passed on by a proxy there.
+fn is_own_machine(request: &Parts, caller: &Caller) -> bool {
+    const PASSED_ON: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
+    let ip: IpAddr = caller.peer.ip();
+    let is_own = ip.is_loopback() || ip == caller.local.ip();
+    is_own && !PASSED_ON.iter().any(|name| request.headers.contains_key(*name))
+}
+
+/// Cookies know no ports: two hubs on one machine must not take each other's.
+fn cookie_name(caller: &Caller) -> String {
+    format!("sockeye-{}", caller.local.port())
+}
+
+fn cookie(caller: &Caller, value: &str, max_age_s: Option<u64>) -> Result<HeaderValue, Refusal> {
+    /// Browsers forget a cookie after 400 days at the latest.
+    const YEAR_S: u64 = 365 * 24 * 60 * 60;
+    let name = cookie_name(caller);
+    let age = max_age_s.unwrap_or(YEAR_S);
+    let secure = if caller.is_secure { "; Secure" } else { "" };
+    let cookie =
+        format!("{name}={value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Strict{secure}");
+    HeaderValue::from_str(&cookie).map_err(|e| internal(&e))
+}
+
+/// Why a key that was said lets nobody in.
+fn wrong_key(verdict: Verdict) -> Refusal {
+    match verdict.wait_s() {
+        None => Refusal::new(StatusCode::UNAUTHORIZED, "that is not the key of this hub"),
+        Some(wait_s) => {
+            let why = format!("too many wrong keys came from there; try again in {wait_s} s");
+            Refusal::new(StatusCode::TOO_MANY_REQUESTS, why)
+                .with(header::RETRY_AFTER, wait_s.into())
+        }
+    }
+}
+
+fn internal(error: &dyn std::fmt::Display) -> Refusal {
+    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+}
+
+fn field(fields: &HeaderMap, name: HeaderName) -> &str {
+    fields.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
