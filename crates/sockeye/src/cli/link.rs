@@ -1,13 +1,14 @@
 //! What a client is given to reach a hub and be let in: a link, a key.
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use sockeye_proto::access::Key;
 use sockeye_proto::address::{Address, Scheme};
+
+use super::Data;
 
 /// What a hub is told to let a client in.
 #[derive(Clone, Debug, Default, Args)]
@@ -16,12 +17,9 @@ pub struct ClientKey {
     /// The hub's key. One that was taken is remembered for that hub.
     #[arg(long, value_name = "KEY", value_parser = Secret(key))]
     pub key: Option<Key>,
-    /// Where keys are remembered; ~/.local/share/sockeye unless told otherwise.
-    #[arg(long, value_name = "DIR")]
-    pub data: Option<PathBuf>,
-    /// Remembers nothing, and looks nothing up.
-    #[arg(long)]
-    pub ephemeral: bool,
+    /// Where keys are remembered.
+    #[command(flatten)]
+    pub data: Data,
 }
 
 /// A URL that a client is given, with the key that it may carry in its fragment.

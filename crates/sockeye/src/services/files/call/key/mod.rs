@@ -71,7 +71,7 @@ impl Keys {
     ) -> Result<Self, Failure> {
         let url = &link.address;
         let given = link.key.clone().or_else(|| flags.key.clone());
-        let data = data_folder(flags)?;
+        let data = data_folder(&flags.data)?;
         let hub = origin(url, default_port);
         let is_here = url.ip().is_some_and(|ip| ip.is_loopback()) || url.host == "localhost";
         let own_port = is_here.then(|| url.port.unwrap_or(default_port));
@@ -190,7 +190,7 @@ pub fn bearer(key: &Key) -> Option<HeaderValue> {
     Some(value)
 }
 
-fn data_folder(flags: &cli::ClientKey) -> Result<DataFolder, Failure> {
+fn data_folder(flags: &cli::Data) -> Result<DataFolder, Failure> {
     match DataFolder::find(flags.data.as_deref(), flags.ephemeral) {
         // Without a home nothing was remembered, and nothing will be.
         Err(_) if flags.data.is_none() => DataFolder::find(None, true),
@@ -236,7 +236,8 @@ mod tests {
     fn keys(dir: &std::path::Path, url: &str, given: Option<&str>) -> Keys {
         let link = cli::Link::read(url, &[Scheme::Http]).unwrap();
         let key = given.map(|key| Key::parse(key).unwrap());
-        let flags = cli::ClientKey { key, data: Some(dir.to_owned()), ephemeral: false };
+        let data = cli::Data { data: Some(dir.to_owned()), ephemeral: false };
+        let flags = cli::ClientKey { key, data };
         Keys::new(&link, &flags, 80).unwrap()
     }
 

@@ -100,7 +100,8 @@ impl Report {
             }
             Outcome::NotTried => {
                 self.not_tried += 1;
-                self.thing(item, url, "not tried", None);
+                let url = Address { path: item.remote.clone(), ..url.clone() };
+                self.thing(item, &url, ("not tried", item.length), None);
             }
         }
         self.count();
@@ -151,7 +152,7 @@ impl Report {
     }
 
     fn done(&mut self, item: &Item, done: Done) {
-        self.thing(item, &done.url, done.how.as_str(), None);
+        self.thing(item, &done.url, (done.how.as_str(), done.bytes), None);
         let is_folder = item.kind == Kind::EmptyFolder;
         self.folders += usize::from(is_folder);
         self.files += usize::from(!is_folder);
@@ -164,12 +165,12 @@ impl Report {
     }
 
     fn failed(&mut self, item: &Item, url: &Address, outcome: &str, why: String) {
-        self.thing(item, url, outcome, Some(&why));
+        let url = Address { path: item.remote.clone(), ..url.clone() };
+        self.thing(item, &url, (outcome, item.length), Some(&why));
         let local = shown(&item.local);
         if self.total > 1 {
             self.told(&format!("{local}: {why}"));
         }
-        let url = Address { path: item.remote.clone(), ..url.clone() };
         self.why = Some(match outcome {
             "refused" => format!("{url}: {why}"),
             _ => format!("{local}: {why}"),
@@ -180,10 +181,10 @@ impl Report {
         &mut self,
         item: &Item,
         url: &impl std::fmt::Display,
-        outcome: &str,
+        (outcome, bytes): (&str, u64),
         why: Option<&str>,
     ) {
-        let (path, bytes) = (item.local.to_string_lossy(), item.length);
+        let path = item.local.to_string_lossy();
         let url = url.to_string();
         let mut said = json!({ "path": path, "bytes": bytes, "outcome": outcome, "url": url });
         if let Some(why) = why {
