@@ -163,7 +163,13 @@ pub fn reason(status: StatusCode, fields: &HeaderMap, body: &[u8]) -> String {
     let words: Vec<&[u8]> =
         said.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).collect();
     let said = Printable(&words.join(&b' ')).to_string();
-    if said.is_empty() { status.to_string() } else { said }
+    match (said.is_empty(), field(fields, header::RETRY_AFTER)) {
+        (false, _) => said,
+        (true, Some(wait)) if wait.parse::<u64>().is_ok() => {
+            format!("{status}; try again in {wait} s")
+        }
+        (true, _) => status.to_string(),
+    }
 }
 
 /// A stream whose other end may hang up while it is still told something. What it said before is

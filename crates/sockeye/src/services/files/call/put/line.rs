@@ -87,6 +87,20 @@ pub enum Trouble {
     Failed(Failure),
 }
 
+impl Asked<'_> {
+    /// Whether the server may not have heard of it, where it says nothing and this much has left:
+    /// what fits into a request's first packets, or nothing of what is announced first.
+    fn is_unheard(&self, position: u64) -> bool {
+        match self.body {
+            None => true,
+            Some((source, offset)) => {
+                let is_short = source.length().is_some_and(|length| length <= ANNOUNCED_FROM_BYTES);
+                is_short || position == offset
+            }
+        }
+    }
+}
+
 impl Answer {
     /// Its refusal, in one line.
     pub fn reason(&self) -> String {
@@ -137,7 +151,7 @@ impl Line {
             }
             match talked {
                 // The server may have ended a connection that was kept before it heard of this.
-                Err(Trouble::Broken { position, .. }) if is_kept && !is_gone(asked, position) => {}
+                Err(Trouble::Broken { position, .. }) if is_kept && asked.is_unheard(position) => {}
                 talked => return talked.map(|(answer, _)| answer),
             }
         }
