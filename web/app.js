@@ -4,24 +4,27 @@
 
 import { pageOfFolder, parentOf } from "./addresses.js";
 import { counted, number, sizeForPeople, visibleName } from "./format.js";
-import { HubSilent } from "./hub.js";
+import { createHere } from "./here.js";
+import { HubSilent, askForStanding } from "./hub.js";
 import { listenForKeys } from "./keys.js";
 import { COLUMNS, arrange, firstDirection } from "./listing.js";
 import { recall, remember } from "./memory.js";
 import { createNavigation } from "./navigation.js";
-import { clearNotice, showNotice } from "./notice.js";
+import { clearNotice, showNotice, tell } from "./notice.js";
 import { createPanel } from "./panel.js";
 import { drawPath } from "./path.js";
-import { createSheet } from "./sheet.js";
+import { createReceiving } from "./receiving.js";
+import { createLateSheet, createSheet } from "./sheet.js";
+import { access, hindrance, know, onKeyWanted } from "./standing.js";
 import { createTable } from "./table.js";
 import { startTheme } from "./theme.js";
-import { createBench } from "./tools/bench.js";
-import { createDrawer } from "./wire/drawer.js";
+import { offersTools } from "./tools/offered.js";
 import { arrivalEntry } from "./wire/http.js";
 import { record } from "./wire/log.js";
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const { hub } = data;
+know(hub);
 const browse = data.base !== "";
 const rootName = hub.folder || "Shared folder";
 // Lab boards and ships' machines often have no clock worth the name: "3 min
@@ -84,6 +87,7 @@ function showListing(newListing, place) {
   title(name, listing.folder);
   byId("plain").replaceChildren();
   drawItems();
+  receivingHere.draw();
   showCommands(null);
   announce(`${name}: ${summary()}`);
 
@@ -115,7 +119,7 @@ function showFresh(newListing, changed) {
     byId("find").hidden = listing.items.length === 0;
     drawItems();
     window.scrollTo(0, scrollY);
-    if (changed) announce(`The folder has changed: ${summary()}`);
+    if (changed && !receivingHere.isBusy()) announce(`The folder has changed: ${summary()}`);
   }
 }
 
@@ -166,7 +170,7 @@ function showEmpty() {
   showNotice({
     picture: "still-water",
     heading: "This folder is empty",
-    text: "Whatever is put into it on the hub shows up here by itself when you come back to this page.",
+    text: hindrance() === null ? "Drop files here, paste them, or use the buttons above." : "Whatever is put into it on the hub shows up here by itself when you come back to this page.",
     actions: parent ? [{ label: "Up one folder", href: pageOfFolder(parent, { browse }), folder: parent }] : [],
   });
 }
@@ -180,6 +184,7 @@ function showProblem(error, folder, retryIn) {
   byId("find").hidden = true;
   byId("totals").textContent = "";
   byId("shortfall").textContent = "";
+  receivingHere.draw();
   panel.hideCommands();
   window.scrollTo(0, 0);
 
@@ -189,6 +194,8 @@ function showProblem(error, folder, retryIn) {
   const notice =
     error instanceof HubSilent
       ? { heading: "The hub does not answer", text: silentText(retryIn), actions: [retry] }
+      : error.status === 401
+        ? { heading: "You are not in this hub any more", text: "Its person has shown this device out, or its key has changed. With the new key or a new link you can come back.", actions: [{ label: "Join", run: join }] }
       : { heading: error.status === 404 ? "There is no such folder" : error.message, text: error.detail ?? "", actions: [...up, retry] };
   showNotice({ picture: "cut-line", ...notice });
   announce(`${notice.heading}. ${notice.text}`);
@@ -214,30 +221,93 @@ function showBusy(busy) {
 
 // ---- the tools and the wire ----------------------------------------------
 
-const drawer = createDrawer({ announce });
-const wire = createSheet(byId("wire"), {
-  button: byId("show-wire"),
-  arrive: drawer.arrive,
-  changed(open) {
-    if (open) drawer.show();
-  },
-});
+const unreachable = () => tell({ heading: "The hub does not answer.", text: "It was to give another part of this page. Try again, or load the page anew." });
 
-const bench = createBench(hub, {
-  showWire(number) {
-    wire.open();
-    drawer.show(number);
-    drawer.arrive();
+let drawer = null;
+const wire = createLateSheet(
+  byId("show-wire"),
+  async () => {
+    const { createDrawer } = await import("./wire/drawer.js");
+    drawer = createDrawer({ announce });
+    const changed = (open) => open && drawer.show();
+    return createSheet(byId("wire"), { button: byId("show-wire"), pressed: false, arrive: drawer.arrive, changed });
   },
-});
-// A hub that runs none of the services behind them has no tools.
-const tools = bench && createSheet(byId("tools"), { button: byId("show-tools"), arrive: bench.arrive, changed: bench.changed });
+  unreachable,
+);
+byId("show-wire").hidden = false;
+
+async function showWire(number) {
+  (await wire.get()).open();
+  drawer.show(number);
+  drawer.arrive();
+}
+
+const tools = createLateSheet(
+  byId("show-tools"),
+  async () => {
+    const { createBench } = await import("./tools/bench.js");
+    const bench = createBench(hub, { showWire });
+    return createSheet(byId("tools"), { button: byId("show-tools"), pressed: false, arrive: bench.arrive, changed: bench.changed });
+  },
+  unreachable,
+);
+byId("show-tools").hidden = !offersTools(hub);
 
 // The page's own arrival is complete when all of it is there.
 window.addEventListener("load", () => {
   const entry = arrivalEntry();
   if (entry) record(entry);
 });
+
+// ---- who may, and what is received ----------------------------------------
+
+async function join() {
+  const { askForKey } = await import("./join/again.js");
+  askForKey({ announce, joined });
+}
+
+/** The key was right: everything that waited for it goes on. */
+async function joined() {
+  await askForStanding().catch(() => {});
+  navigation.refresh();
+  receivingHere.rejoined();
+}
+
+/** A link with the key was opened: who is not in yet comes in by it. */
+async function enterByLink() {
+  const key = window.takeLinkKey();
+  if (!key || access().wanted === "nothing" || access().guest) return;
+  const { trade } = await import("./join/trade.js");
+  const said = await trade({ key });
+  if (!said.joined) {
+    tell({ heading: said.heading, text: said.text, actions: [{ label: "Type the key", run: join }] });
+    announce(`${said.heading} ${said.text}`);
+    return;
+  }
+  announce("You are in.");
+  joined();
+}
+
+const receivingHere = createReceiving({
+  folder: () => listing?.folder ?? null,
+  name: () => (listing ? byId("title").textContent : ""),
+  refresh: () => navigation.refreshByItself(),
+  announce,
+  join,
+});
+const here = createHere({ hub, now, announce, join });
+
+// Found out by whatever asked; what is asked here may find it out again.
+let looking = false;
+onKeyWanted(async () => {
+  if (looking) return;
+  looking = true;
+  if (listing) navigation.refreshByItself();
+  await askForStanding().catch(() => {});
+  looking = false;
+});
+window.addEventListener("linkkey", enterByLink);
+enterByLink();
 
 // ---- what people do ------------------------------------------------------
 
@@ -332,8 +402,11 @@ listenForKeys({
     if (!table.download(index)) announce("A folder cannot be downloaded as one file.");
   },
   keys: () => byId("keys").showModal(),
-  tools: () => (tools ? tools.toggle() : false),
-  wire: () => wire.toggle(),
+  makeFolder: () => receivingHere.makeFolder(),
+  send: () => receivingHere.choose(),
+  here: () => here.toggle(),
+  tools: () => (offersTools(hub) ? void tools.toggle() : false),
+  wire: () => void wire.toggle(),
 });
 
 byId("show-keys").addEventListener("click", () => byId("keys").showModal());

@@ -1,4 +1,5 @@
-// A text with a button that copies it. Called by panel.js and wire/drawer.js;
+// A text with a button that copies it. Called by panel.js, wire/drawer.js and
+// here/invite.js;
 // never decides what is worth copying.
 
 import { copyText } from "./clipboard.js";

@@ -1,9 +1,11 @@
-// The hub's answers. Called by navigation.js, app.js and the tools; tells the
-// wire's log what passed. Never draws and never retries (navigation.js decides
-// that).
+// The hub's answers. Called by navigation.js, app.js, the tools, and whoever
+// asks for something of its own (here/, join/, folder-form.js); tells the wire's
+// log what passed, and standing.js where the key is wanted. Never draws and
+// never retries (navigation.js decides that).
 
 import { listOfFolder } from "./addresses.js";
 import { counted, exactBytes, visibleName } from "./format.js";
+import { keyIsWanted, know } from "./standing.js";
 import { httpEntry } from "./wire/http.js";
 import { record } from "./wire/log.js";
 
@@ -47,6 +49,16 @@ export async function askForListing(folder, signal, byItself) {
 function listingMeaning({ status }, answer) {
   if (status === 200 && answer?.entries) return `the list: ${counted(answer.entries.length, "entry", "entries")}`;
   return answer?.error ? `refuses: ${answer.error}` : "not what was asked for";
+}
+
+/** Asks what may be done here, and lets everybody know. */
+export async function askForStanding() {
+  const title = "What the hub is, and what one may do here";
+  const seen = await ask("/-/api/hub", {
+    headers: { Accept: "application/json" },
+    tell: (told) => record(httpEntry({ title, byItself: true, requests: [{ seen: told, asks: "asks for the hub’s facts", tells: told.status === 200 ? "the services, and what this visitor may do" : "refuses" }] })),
+  });
+  know(checked(seen, parsed(seen.text)));
 }
 
 /** Has the hub say a text back over HTTP: {text, round_trip_ms, number}. */
@@ -102,31 +114,39 @@ export async function exchange({ service, wire, message, line = false }) {
 /**
  * One request. `tell` is given what a page can see of it, also when no answer
  * came: began and answered by a clock that never jumps, wall by the device's own.
+ * body: a text, or null; veil(text): what of the texts may be shown, where they
+ * hold a key.
  */
-async function ask(path, { query, headers = {}, cache = "no-store", signal, tell }) {
+export async function ask(path, { method = "GET", query, body = null, headers = {}, cache = "no-store", signal, tell, veil }) {
   const fields = query ? `?${new URLSearchParams(query)}` : "";
-  const seen = { path, query, headers, address: path + fields, began: 0, answered: 0, wall: [], failure: null };
+  const seen = { method, path, query, headers, body: shownBody(body, veil), address: path + fields, began: 0, answered: 0, wall: [], failure: null };
   const patience = signal ?? AbortSignal.timeout(TOOL_TIMEOUT);
   try {
     seen.wall = [Date.now()];
     seen.began = performance.now();
-    const response = await fetch(seen.address, { cache, headers, signal: patience });
+    const response = await fetch(seen.address, { method, body, cache, headers, signal: patience });
     seen.answered = performance.now();
     seen.wall.push(Date.now());
     seen.status = response.status;
     seen.reason = response.statusText;
     seen.head = response.headers;
-    const body = await response.arrayBuffer();
-    seen.bytes = body.byteLength;
-    seen.text = new TextDecoder().decode(body);
+    const answer = await response.arrayBuffer();
+    seen.bytes = answer.byteLength;
+    seen.text = new TextDecoder().decode(answer);
   } catch (error) {
     if (signal?.aborted) throw error;
     seen.failure = "The hub does not answer: it may be switched off, or this device may have left its network.";
     tell?.(seen);
     throw new HubSilent("no answer", { cause: error });
   }
-  tell?.(seen);
+  tell?.(veil ? { ...seen, text: veil(seen.text) } : seen);
+  if (seen.status === 401) keyIsWanted();
   return seen;
+}
+
+function shownBody(body, veil) {
+  if (body === null) return null;
+  return { bytes: new TextEncoder().encode(body).length, shown: veil ? veil(body) : body, text: veil ? null : body };
 }
 
 /** 'Echo over UDP: "hello"', so that one is told from the next. */
@@ -142,15 +162,16 @@ function refuseTooLong(status) {
   if (status === 414 || status === 431) throw new HubProblem(status, "Too long for the hub", `It takes no request of that length (${status}).`);
 }
 
-/** The answer, if it is one. */
-function checked({ status }, answer) {
+/** The answer, if it is one: `well` are the statuses that mean yes. */
+export function checked({ status }, answer, well = [200]) {
+  // Where no body is wanted, none is missed.
+  if (well.includes(status) && (answer || !well.includes(200))) return answer;
   if (!answer) refuseTooLong(status);
   if (!answer) throw new HubProblem(status, "That was not the hub", "Something else answered in its place. This device may have joined another network.");
-  if (status !== 200) throw new HubProblem(status, answer.error, answer.detail);
-  return answer;
+  throw new HubProblem(status, answer.error, answer.detail);
 }
 
-function parsed(text) {
+export function parsed(text) {
   try {
     return JSON.parse(text);
   } catch {

@@ -10,9 +10,9 @@ export function listenForKeys(actions) {
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.isComposing) return;
     if (event.target.closest?.(TYPING) || document.querySelector("dialog[open]:not(.sheet)")) return;
-    const inSheet = event.target.closest?.(".sheet") || document.querySelector(".sheet[open]:not(.docked)");
-    const { keys, tools, wire } = actions;
-    const action = actionFor(event, inSheet ? { keys, tools, wire } : actions);
+    const inSheet = event.target.closest?.(".sheet[open]") || document.querySelector(".sheet[open]:not(.docked)");
+    const { keys, tools, wire, here } = actions;
+    const action = actionFor(event, inSheet ? { keys, tools, wire, here } : actions);
     if (action && action() !== false) event.preventDefault();
   });
 }
@@ -46,6 +46,12 @@ function actionFor(event, actions) {
       return actions.previous;
     case "d":
       return actions.download;
+    case "n":
+      return actions.makeFolder;
+    case "p":
+      return actions.here;
+    case "u":
+      return actions.send;
     case "t":
       return actions.tools;
     case "w":

@@ -125,7 +125,12 @@ export function createNavigation({ browse, view }) {
     shown = listing;
     view.showFresh(listing, changed);
   }
-  const refreshByItself = () => refresh(true);
+  /** Whether it is being asked now: not while it is asked anyway. */
+  function refreshByItself() {
+    if (asking) return false;
+    refresh(true);
+    return true;
+  }
 
   window.addEventListener("popstate", (event) => {
     const folder = folderOfPage(location.pathname);
@@ -177,6 +182,7 @@ export function createNavigation({ browse, view }) {
 
     /** Asks again, because somebody wants it. */
     refresh: () => refresh(false),
+    refreshByItself,
     keepPlace,
   };
 }

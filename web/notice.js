@@ -1,14 +1,28 @@
 // What is said in place of, or above, the list: an empty folder, a filter
-// that matches nothing, a hub that does not answer. Called by app.js; never
-// decides which of these is the case.
+// that matches nothing, a hub that does not answer, a drop that led nowhere.
+// Called by app.js and receiving.js; never decides which of these is the case.
 
 const place = document.getElementById("notice");
+const told = document.getElementById("told");
+
+/**
+ * Above whatever the list says, until somebody closes it: what became of
+ * something that a person just tried.
+ */
+export function tell({ heading, text, actions = [] }) {
+  const close = { label: "Close", run: () => told.replaceChildren() };
+  showNotice({ heading, text, actions: [...actions, close], within: told });
+}
+
+export function untell() {
+  told.replaceChildren();
+}
 
 /**
  * picture: an icon's name, or null for a one-line notice above the list.
  * actions: [{label, run}] become buttons, [{label, href, folder}] links.
  */
-export function showNotice({ picture = null, heading, text, actions = [] }) {
+export function showNotice({ picture = null, heading, text, actions = [], within = place }) {
   const notice = document.createElement("section");
   notice.className = picture ? "notice" : "notice strip";
   if (picture) notice.append(scene(picture));
@@ -23,7 +37,7 @@ export function showNotice({ picture = null, heading, text, actions = [] }) {
     row.append(...actions.map(actionElement));
     notice.append(row);
   }
-  place.replaceChildren(notice);
+  within.replaceChildren(notice);
 }
 
 export function clearNotice() {

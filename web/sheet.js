@@ -1,15 +1,16 @@
 // A part of the page that opens over it: docked at an edge where there is
 // room, so that the folder stays in use beside it, and in front of everything
-// on a small screen. Called by app.js for the tools and the wire; never knows
-// what it holds.
+// on a small screen. Called by app.js for the tools and the wire, and by what
+// is sent (upload/desk.js) and who is here (here/sheet.js); never knows what it
+// holds. At the right edge lies one sheet at a time.
 
 const ROOM = window.matchMedia("(min-width: 60rem) and (min-height: 32rem)");
 
 /**
- * button: what in the header opens it. arrive(): moves the focus into it.
- * changed(open): after it opened or closed.
+ * button: what in the header opens it; `pressed`: whether it does so by itself.
+ * arrive(): moves the focus into it. changed(open): after it opened or closed.
  */
-export function createSheet(dialog, { button, arrive, changed = () => {} }) {
+export function createSheet(dialog, { button, pressed = true, arrive, changed = () => {} }) {
   function told(open) {
     button.setAttribute("aria-expanded", String(open));
     changed(open);
@@ -17,6 +18,9 @@ export function createSheet(dialog, { button, arrive, changed = () => {} }) {
 
   function open() {
     if (!dialog.open) {
+      if (dialog.classList.contains("at-edge")) {
+        for (const other of document.querySelectorAll(".sheet.at-edge[open]")) other.close();
+      }
       dialog.classList.toggle("docked", ROOM.matches);
       if (ROOM.matches) dialog.show();
       else dialog.showModal();
@@ -27,6 +31,7 @@ export function createSheet(dialog, { button, arrive, changed = () => {} }) {
 
   const sheet = {
     open,
+    close: () => dialog.close(),
     isOpen: () => dialog.open,
     toggle() {
       if (dialog.open) dialog.close();
@@ -55,7 +60,25 @@ export function createSheet(dialog, { button, arrive, changed = () => {} }) {
     open();
     within?.focus();
   });
-  button.addEventListener("click", sheet.toggle);
+  if (pressed) button.addEventListener("click", sheet.toggle);
   button.hidden = false;
   return sheet;
+}
+
+/**
+ * A sheet that is fetched when it is first wanted. load(): a promise of it;
+ * failed(): the hub did not give its parts.
+ */
+export function createLateSheet(button, load, failed) {
+  let coming = null;
+  const get = () => {
+    coming ??= load().catch((error) => {
+      coming = null; // the next try may do better
+      throw error;
+    });
+    return coming;
+  };
+  const toggle = () => get().then((sheet) => sheet.toggle(), failed);
+  button.addEventListener("click", toggle);
+  return { toggle, get };
 }

@@ -21,7 +21,7 @@ mod text;
 
 pub use datagram::{datagram_guard, datagram_roster};
 pub use form::form;
-pub use http::{accept, conditional, content_range, guard, range, raw_name, target};
+pub use http::{accept, conditional, content_range, guard, plain, range, raw_name, target};
 pub use text::{client, framing};
 
 /// A target's function.
@@ -38,6 +38,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("form", form),
     ("framing", framing),
     ("guard", guard),
+    ("plain", plain),
     ("range", range),
     ("raw_name", raw_name),
     ("target", target),

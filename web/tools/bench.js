@@ -1,7 +1,8 @@
-// The tools, one after the other in their sheet. Called by app.js; a new tool
-// is a module beside these and a line in TOOLS: {name, about, create(hub,
-// {showWire})}, where create gives {element, opened?, closed?}, or null where
-// the hub has nothing to try it on.
+// The tools, one after the other in their sheet. Fetched by app.js when it is
+// first wanted; a new tool is a module beside these, a line in TOOLS and its
+// service's name in offered.js: {name, about, create(hub, {showWire})}, where
+// create gives {element, opened?, closed?}, or null where the hub has nothing to
+// try it on.
 
 import { element } from "../element.js";
 import { clock } from "./clock.js";
@@ -9,10 +10,8 @@ import { echo } from "./echo.js";
 
 const TOOLS = [echo, clock];
 
-/** null where there is no tool to show. */
 export function createBench(hub, { showWire }) {
   const made = TOOLS.map((tool) => ({ tool, ...tool.create(hub, { showWire }) })).filter((one) => one.element);
-  if (!made.length) return null;
   const list = document.getElementById("tool-list");
   for (const { tool, element: content } of made) {
     const id = `tool-${tool.name.toLowerCase()}`;

@@ -29,6 +29,8 @@ export function createDrawer({ announce }) {
   }
 
   function drawList() {
+    // While a thousand files are sent, nobody reads a closed drawer.
+    if (!list.closest("dialog").open) return;
     const focused = document.activeElement?.closest("#exchanges button")?.dataset.number;
     list.replaceChildren(
       ...recorded().map((entry) => {
@@ -47,6 +49,7 @@ export function createDrawer({ announce }) {
   const buttonOf = (number) => list.querySelector(`button[data-number="${number}"]`);
 
   function drawDetail() {
+    if (!detail.closest("dialog").open) return;
     const entry = recorded().find(({ number }) => number === chosen);
     detail.hidden = !entry;
     document.getElementById("no-exchange").hidden = Boolean(entry);
@@ -112,6 +115,7 @@ export function createDrawer({ announce }) {
   return {
     /** Shows one exchange; without a number, the last that somebody did. */
     show(number = (recorded().find(({ byItself }) => !byItself) ?? recorded()[0])?.number) {
+      drawList();
       choose(number ?? null);
     },
     arrive() {

@@ -1,6 +1,6 @@
 // Requests of this page as the wire's log keeps them: what a page can see of
-// its own HTTP, and the same by hand. Called by hub.js and app.js; never asks
-// the hub.
+// its own HTTP, and the same by hand. Called by hub.js, app.js and
+// upload/account.js; never asks the hub.
 
 import { exactBytes, visibleName } from "../format.js";
 import { requestByHand } from "./by-hand.js";
@@ -13,9 +13,10 @@ const BEYOND = "That is as far as a page can see. The browser adds headers of it
 /**
  * Makes an entry of one or more requests that belong together, in order.
  * requests: [{seen, asks, tells}]; `seen` is hub.js's account of one request,
- * `asks` and `tells` say in words what it and its answer mean.
+ * `asks` and `tells` say in words what it and its answer mean. byHand: where
+ * another request does the same by hand than the first of them.
  */
-export function httpEntry({ title, requests, byItself = false }) {
+export function httpEntry({ title, requests, byItself = false, account = ACCOUNT, byHand = requestByHand(requests[0].seen) }) {
   const start = requests[0].seen.began;
   const messages = [];
   let failure = null;
@@ -23,8 +24,8 @@ export function httpEntry({ title, requests, byItself = false }) {
     messages.push({
       after_ms: seen.began - start,
       direction: "out",
-      size: "no body",
-      lines: [`GET ${seen.address}`, ...Object.entries(seen.headers).map(([name, value]) => `${name}: ${value}`)],
+      size: seen.body ? `${exactBytes(seen.body.bytes)} body` : "no body",
+      lines: [`${seen.method} ${seen.address}`, ...Object.entries(seen.headers).map(([name, value]) => `${name}: ${value}`), ...(seen.body?.shown ? ["", visibleName(seen.body.shown)] : [])],
       meaning: asks,
     });
     if (seen.failure) {
@@ -33,7 +34,7 @@ export function httpEntry({ title, requests, byItself = false }) {
       messages.push({ after_ms: seen.answered - start, direction: "in", size: sizeOf(seen), lines: answerLines(seen), meaning: tells });
     }
   }
-  return { title, wire: "http", byItself, account: ACCOUNT, messages, beyond: BEYOND, failure, byHand: requestByHand(requests[0].seen) };
+  return { title, wire: "http", byItself, account, messages, beyond: BEYOND, failure, byHand };
 }
 
 /** How this page itself came, of which a page sees less than of its requests. */

@@ -8,15 +8,19 @@ mod cli;
 mod data;
 mod exit;
 mod hub;
+mod secret_arguments;
 mod services;
 mod serving;
 mod settings;
 mod size;
 mod terminal;
+mod tls;
 mod web;
 
 fn main() -> ExitCode {
-    let outcome = settings::read(std::env::args_os().collect()).and_then(run);
+    let arguments = std::env::args_os().collect::<Vec<_>>();
+    secret_arguments::hide(&arguments);
+    let outcome = settings::read(arguments).and_then(run);
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),

@@ -47,7 +47,8 @@ impl Server {
             .map_err(|e| Failure::Ours(format!("cannot make the stop's eventfd: {e}")))?;
         let trace = flags.wire.then(|| {
             let log = log.clone();
-            Trace::new(move |passed| log.show(passed.to_string()))
+            let mask = log.mask().clone();
+            Trace::new(move |passed| log.show(passed.to_string())).masked_by(mask)
         });
         Ok(Self { stop, log, activity: Arc::new(Activity::new()), trace, flags })
     }

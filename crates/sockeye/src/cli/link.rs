@@ -8,15 +8,15 @@ use clap::error::ErrorKind;
 use sockeye_proto::access::Key;
 use sockeye_proto::address::{Address, Scheme};
 
-use super::Data;
+use super::{Data, GivenKey};
 
 /// What a hub is told to let a client in.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "The key")]
 pub struct ClientKey {
     /// The hub's key. One that was taken is remembered for that hub.
-    #[arg(long, value_name = "KEY", value_parser = Secret(key))]
-    pub key: Option<Key>,
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<GivenKey>,
     /// Where keys are remembered.
     #[command(flatten)]
     pub data: Data,
@@ -64,10 +64,6 @@ impl<T: Clone + Send + Sync + 'static> TypedValueParser for Secret<T> {
             clap::Error::raw(kind, format!("{name}: {why}\n")).with_cmd(command)
         })
     }
-}
-
-fn key(text: &str) -> Result<Key, String> {
-    Key::parse(text).map_err(|e| e.to_string())
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use sockeye_proto::address::Scheme;
 
-use super::{ClientKey, Config, Ip, Link, Secret};
+use super::{ClientKey, Config, Ip, Link, Pin, Secret};
 
 /// `sockeye put`.
 #[derive(Debug, Args)]
@@ -20,8 +20,8 @@ pub struct Put {
     /// What to send: files, whole folders, `-` for standard input.
     #[arg(value_name = "FILE|FOLDER", required = true, num_args = 1..)]
     pub things: Vec<PathBuf>,
-    /// Where to: http://HOST:PORT/FOLDER/ or, for one file, http://HOST:PORT/NAME. A hub's link may
-    /// be given as it is, with its #k=KEY.
+    /// Where to: http://HOST:PORT/FOLDER/ or, for one file, http://HOST:PORT/NAME; https:// likewise.
+    /// A hub's link may be given as it is, with its #k=KEY.
     #[arg(value_name = "URL", required = true, value_parser = Secret(put_link))]
     pub url: Link,
     /// Writes one JSON object for each file on standard output.
@@ -33,6 +33,9 @@ pub struct Put {
     /// Shows what goes over the wire on stderr: when, which way, its bytes, and what it means.
     #[arg(long)]
     pub wire: bool,
+    /// Over https, whom to trust.
+    #[command(flatten)]
+    pub pin: Pin,
     /// What the hub is told to let us in.
     #[command(flatten)]
     pub key: ClientKey,
@@ -45,5 +48,5 @@ pub struct Put {
 }
 
 fn put_link(text: &str) -> Result<Link, String> {
-    Link::read(text, &[Scheme::Http])
+    Link::read(text, &[Scheme::Http, Scheme::Https])
 }

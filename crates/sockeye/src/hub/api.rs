@@ -8,7 +8,6 @@ use serde_json::json;
 use sockeye_engine::http::server::Answer;
 use sockeye_engine::listen::Door;
 use sockeye_engine::metrics::{Exposition, ServiceCounters};
-use sockeye_proto::address::Scheme;
 
 use super::{Place, page};
 use crate::services::of_the_hub;
@@ -57,7 +56,7 @@ impl Facts {
                 }
                 for port in ports {
                     let scheme = wire.scheme.as_str();
-                    let slash = if wire.scheme == Scheme::Http { "/" } else { "" };
+                    let slash = if wire.scheme.is_http() { "/" } else { "" };
                     services.push(json!({
                         "name": service.name,
                         "wire": scheme,
@@ -93,7 +92,7 @@ impl Facts {
         self.metric(&mut out, "clients", "gauge", "Clients connected now.", |door| {
             door.gate.clients() as u64
         });
-        let rows: [(&str, &str, Read); 7] = [
+        let rows: [(&str, &str, Read); 8] = [
             ("connections_total", "Connections let in.", |c| c.connections.get()),
             ("refused_total", "Connections refused: full.", |c| c.refused.get()),
             (
@@ -103,8 +102,13 @@ impl Facts {
             ),
             (
                 "overdue_total",
-                "Connections closed as idle, slow with a head, or not reading.",
+                "Connections closed as idle, slow with a head or a handshake, or not reading.",
                 |c| c.overdue.get(),
+            ),
+            (
+                "handshake_failures_total",
+                "TLS handshakes that failed: the certificate was not trusted, or it was no TLS.",
+                |c| c.handshake_failures.get(),
             ),
             (
                 "dropped_datagrams_total",

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
+use sockeye_engine::access::SharedDoorkeeper;
 use sockeye_proto::address::Scheme;
 use sockeye_proto::printable::Printable;
 
@@ -53,13 +54,17 @@ impl AtStart<'_> {
             let _ = writeln!(text, "  Port {wanted} is taken{by}; {wire} moved to a free one.");
         }
         self.write_invitation(&mut text);
+        if let Some(fingerprint) = self.invite.fingerprint() {
+            let _ =
+                writeln!(text, "  The certificate's fingerprint (SHA-256):\n    {fingerprint}\n");
+        }
         text.push_str("  Ctrl-C ends it.\n\n");
         text
     }
 
     /// How others get in: a link and its QR code, or what would let them.
     fn write_invitation(&self, text: &mut String) {
-        let key = self.access.keeper().map(|keeper| keeper.key());
+        let key = self.access.doorkeeper().map(SharedDoorkeeper::key);
         let links = self.invite.links(key.as_ref());
         let Some((link, others)) = links.split_first() else {
             text.push_str("  Others get in with: --lan\n");
@@ -74,10 +79,6 @@ impl AtStart<'_> {
         if let Some(code) = for_terminal(link) {
             let _ = writeln!(text, "{code}\n");
         }
-        if let Some(fingerprint) = self.invite.fingerprint() {
-            let _ =
-                writeln!(text, "  The certificate's fingerprint (SHA-256):\n    {fingerprint}\n");
-        }
         if !others.is_empty() {
             let _ = writeln!(text, "  This machine has other addresses, too (--addr picks one):");
             for other in others {
@@ -85,7 +86,7 @@ impl AtStart<'_> {
             }
             text.push('\n');
         }
-        if self.access.keeper().is_some() && self.invite.fingerprint().is_none() {
+        if self.access.doorkeeper().is_some() && self.invite.fingerprint().is_none() {
             text.push_str("  What goes over the network is not encrypted.\n");
         }
     }
@@ -106,7 +107,7 @@ impl AtStart<'_> {
                 let _ = write!(row[1], " and {}", host(address.ip(), Scheme::Http));
                 continue;
             }
-            let slash = if wire.scheme == Scheme::Http { "/" } else { "" };
+            let slash = if wire.scheme.is_http() { "/" } else { "" };
             let shown = SocketAddr::new(reachable(address.ip()), address.port());
             let at = format!("{}{slash}", url(wire.scheme, shown));
             rows.push([service.name.to_owned(), at, self.who_may(service, wire, address)]);
@@ -149,7 +150,7 @@ fn write_rows(text: &mut String, rows: &[[String; 3]]) {
 /// An address as it stands in a URL, or as netcat takes it.
 fn host(ip: IpAddr, scheme: Scheme) -> String {
     match ip {
-        IpAddr::V6(v6) if scheme == Scheme::Http => format!("[{v6}]"),
+        IpAddr::V6(v6) if scheme.is_http() => format!("[{v6}]"),
         ip => ip.to_string(),
     }
 }

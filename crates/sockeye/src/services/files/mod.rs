@@ -26,6 +26,12 @@ pub const SERVICE: Service = Service {
             try_it: "curl http://HOST:PORT/",
         },
         Wire {
+            scheme: Scheme::Https,
+            port: DefaultPort::Page,
+            about: "the same, encrypted (--tls)",
+            try_it: "curl -k https://HOST:PORT/",
+        },
+        Wire {
             scheme: Scheme::Tcp,
             port: DefaultPort::AboveBase(8),
             about: "a file's name in, its bytes out",

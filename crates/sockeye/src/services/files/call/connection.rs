@@ -22,11 +22,10 @@ use sockeye_proto::printable::Printable;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::AbortHandle;
 
-use super::{Way, connect, key};
+use super::key;
+use super::reach::Way;
 use crate::exit::Failure;
 
-/// Where http listens unless the URL says otherwise.
-pub const DEFAULT_PORT: u16 = 80;
 /// What cannot stand in a request's target as it is (RFC 3986, appendix A); a percent sign is taken
 /// for what it is meant to be.
 const NOT_IN_A_TARGET: &AsciiSet = &CONTROLS
@@ -62,7 +61,7 @@ where
 {
     /// Connects to where a URL leads.
     pub async fn open(url: &Address, way: &Way) -> Result<Self, Failure> {
-        let stream = LastWords { inner: connect(url, DEFAULT_PORT, way).await?, is_deaf: false };
+        let stream = LastWords { inner: way.connect(url).await?, is_deaf: false };
         // Some small servers compare field names letter by letter, as they stand in the textbooks.
         let (sender, connection) = http1::Builder::new()
             .title_case_headers(true)

@@ -40,7 +40,7 @@ pub fn redirected(from: &Address, to: &str) -> Result<Address, Failure> {
 }
 
 fn parse_redirect(from: &Address, to: &str) -> Result<Address, Failure> {
-    Address::parse(to, &[Scheme::Http], Scheme::Http).map_err(|error| {
+    Address::parse(to, &[Scheme::Http, Scheme::Https], Scheme::Http).map_err(|error| {
         let to = Printable(to.as_bytes());
         Failure::SaidNo(format!("{from} leads on to `{to}`, where this cannot follow: {error}"))
     })
@@ -84,6 +84,7 @@ mod tests {
         assert_eq!(to("//other:2/x"), "http://other:2/x");
         assert_eq!(to("../../.."), "http://h:1/");
         assert_eq!(to("http://other/x#y"), "http://other/x");
+        assert_eq!(to("https://h:1/a/b"), "https://h:1/a/b");
         assert!(redirected(&from, "gopher://x/").is_err());
     }
 }

@@ -15,10 +15,11 @@ use sockeye_proto::http::range::parse_content_range;
 use super::save::{Note, Sink};
 use super::{Fetched, next};
 use crate::exit::Failure;
-use crate::services::files::call::connection::{self, Connection, DEFAULT_PORT, field};
+use crate::services::files::call::SILENCE_TIMEOUT;
+use crate::services::files::call::connection::{self, Connection, field};
 use crate::services::files::call::key::Refused;
+use crate::services::files::call::reach::Way;
 use crate::services::files::call::redirect::{is_folder_of, redirected};
-use crate::services::files::call::{SILENCE_TIMEOUT, Way};
 
 const REDIRECTS_MAX: usize = 10;
 /// A body that breaks is asked for again this often without a byte of progress.
@@ -190,6 +191,7 @@ async fn ask_following_redirects(
                 "{url} is a folder, and get fetches files; `curl {next}` lists it"
             )));
         }
+        way.check_redirect(&url, &next)?;
         url = next;
     }
     Err(Failure::SaidNo(format!("{url} goes round in redirects")))
@@ -202,7 +204,7 @@ async fn ask_with_a_key(
     range: Option<(u64, &str)>,
 ) -> Result<Answer, Failure> {
     loop {
-        let key = way.keys.held_for(url, DEFAULT_PORT);
+        let key = way.keys.held_for(url);
         let request = connection::request(Method::GET, url, key.as_ref())
             .header(header::ACCEPT, "*/*")
             .header(header::CONNECTION, "close");
@@ -224,7 +226,7 @@ async fn ask_with_a_key(
         if response.status().is_success() && key.is_some() {
             way.keys.accepted();
         }
-        if response.status() == StatusCode::UNAUTHORIZED && way.keys.are_for(url, DEFAULT_PORT) {
+        if response.status() == StatusCode::UNAUTHORIZED && way.keys.are_for(url) {
             match way.keys.refused(key.as_ref()) {
                 Refused::AskAgain => continue,
                 Refused::No(why) => return Err(Failure::SaidNo(format!("{url}: {why}"))),

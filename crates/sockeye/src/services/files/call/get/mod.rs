@@ -14,7 +14,8 @@ use sockeye_proto::address::{Address, Scheme};
 use sockeye_proto::printable::Printable;
 
 use super::key::Keys;
-use super::{SILENCE_TIMEOUT, Way, by_hand, connection};
+use super::reach::Way;
+use super::{SILENCE_TIMEOUT, by_hand};
 use crate::cli;
 use crate::exit::Failure;
 use crate::serving;
@@ -35,6 +36,7 @@ struct Fetched {
 
 /// `sockeye get`.
 pub fn get(arguments: cli::Get) -> Result<(), Failure> {
+    arguments.pin.check(&arguments.url.address)?;
     let target = save::target(&arguments)?;
     if arguments.json && target.is_stdout() {
         return Err(Failure::Usage(
@@ -48,13 +50,13 @@ pub fn get(arguments: cli::Get) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|e| Failure::Ours(format!("cannot start the runtime: {e}")))?;
-    let keys = Keys::new(&arguments.url, &arguments.key, default_port(&arguments.url.address))?;
-    let way = Way::new(arguments.ip.version(), keys, arguments.wire);
+    let keys = Keys::new(&arguments.url, &arguments.key)?;
+    let way = Way::new(arguments.ip.version(), arguments.pin.trust(), keys, arguments.wire);
     let fetched = runtime.block_on(async {
         tokio::select! {
             fetched = async {
                 match arguments.url.address.scheme {
-                    Scheme::Http => http::fetch(&arguments.url.address, &way, &mut sink, &progress).await,
+                    Scheme::Http | Scheme::Https => http::fetch(&arguments.url.address, &way, &mut sink, &progress).await,
                     // get takes no udp:// yet: its parser knows http and tcp alone.
                     Scheme::Tcp | Scheme::Udp => raw::fetch(&arguments.url.address, &way, &mut sink, &progress).await,
                 }
@@ -98,26 +100,19 @@ fn say_done(arguments: &cli::Get, fetched: &Fetched, took: Duration) {
         String::new()
     };
     let unsure = match arguments.url.address.scheme {
-        Scheme::Http => "",
+        Scheme::Http | Scheme::Https => "",
         Scheme::Tcp | Scheme::Udp => " (this wire cannot say whether that is all of it)",
     };
     let name = shown_name(&arguments.url.address);
     say(&format!("{name}  {size}{resumed} in {seconds:.1} s{unsure}"));
 }
 
-fn default_port(url: &Address) -> u16 {
-    match url.scheme {
-        Scheme::Http => connection::DEFAULT_PORT,
-        Scheme::Tcp | Scheme::Udp => raw::DEFAULT_PORT,
-    }
-}
-
 /// What the same is with curl; over the raw wire, with netcat.
 fn show_by_hand(url: &Address, way: &Way) {
-    let has_key = way.keys.held_for(url, default_port(url)).is_some();
+    let wanted = way.wanted_by_hand(url);
     say(&match url.scheme {
-        Scheme::Http => by_hand::fetching(url, has_key),
-        Scheme::Tcp | Scheme::Udp => raw::by_hand(url, has_key),
+        Scheme::Http | Scheme::Https => by_hand::fetching(url, wanted),
+        Scheme::Tcp | Scheme::Udp => raw::by_hand(url, wanted.key),
     });
 }
 
@@ -139,7 +134,7 @@ fn progress(arguments: &cli::Get) -> ProgressBar {
         return ProgressBar::hidden();
     }
     let style = ProgressStyle::with_template(match arguments.url.address.scheme {
-        Scheme::Http => {
+        Scheme::Http | Scheme::Https => {
             "{prefix} {wide_bar} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} \
              {eta} {msg}"
         }

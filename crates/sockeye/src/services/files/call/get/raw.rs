@@ -13,10 +13,8 @@ use super::{Fetched, next};
 use crate::exit::Failure;
 use crate::services::by_hand::shell_word;
 use crate::services::files::call::key::Refused;
-use crate::services::files::call::{Way, connect};
+use crate::services::files::call::reach::{self, Way};
 
-/// Where the wire listens unless the URL says otherwise.
-pub const DEFAULT_PORT: u16 = 7008;
 const READ_BYTES: usize = 256 * 1024;
 /// A whole answer up to this long may be a refusal in words; a longer one is a file.
 const REFUSAL_MAX_BYTES: usize = 200;
@@ -45,7 +43,7 @@ pub async fn fetch(
         let told = key.take();
         match said.as_str() {
             "error: key wanted" if told.is_none() => {
-                key = way.keys.held_for(url, DEFAULT_PORT);
+                key = way.keys.held_for(url);
                 if key.is_none() {
                     key = another_key(url, way, None)?;
                 }
@@ -62,7 +60,7 @@ pub async fn fetch(
 
 /// The same with netcat.
 pub fn by_hand(url: &Address, has_key: bool) -> String {
-    let port = url.port.unwrap_or(DEFAULT_PORT);
+    let port = reach::port(url);
     let name: Vec<u8> = percent_decode_str(url.path.trim_start_matches('/')).collect();
     let name = shell_word(&String::from_utf8_lossy(&name));
     let key = if has_key { "\"$SOCKEYE_KEY\"/" } else { "" };
@@ -77,7 +75,7 @@ enum Tried {
 
 fn another_key(url: &Address, way: &Way, told: Option<&Key>) -> Result<Option<Key>, Failure> {
     match way.keys.refused(told) {
-        Refused::AskAgain => Ok(way.keys.held_for(url, DEFAULT_PORT)),
+        Refused::AskAgain => Ok(way.keys.held_for(url)),
         Refused::No(why) => Err(Failure::SaidNo(format!("{url}: {why}"))),
     }
 }
@@ -90,7 +88,7 @@ async fn one_try(
     key: Option<&Key>,
     name: &[u8],
 ) -> Result<Tried, Failure> {
-    let mut stream = connect(url, DEFAULT_PORT, way).await?;
+    let mut stream = way.connect(url).await?;
     let broken = |error: std::io::Error| {
         Failure::Network(format!("the connection to {} broke: {error}", url.authority()))
     };

@@ -12,8 +12,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use http::HeaderValue;
 use sockeye_engine::port_owner;
 use sockeye_proto::access::Key;
-use sockeye_proto::address::Address;
+use sockeye_proto::address::{Address, Scheme};
 
+use super::reach;
 use crate::cli;
 use crate::data::DataFolder;
 use crate::exit::Failure;
@@ -64,17 +65,17 @@ pub enum Refused {
 
 impl Keys {
     /// The keys for the hub of a URL. The link's own counts before the flag's.
-    pub fn new(
-        link: &cli::Link,
-        flags: &cli::ClientKey,
-        default_port: u16,
-    ) -> Result<Self, Failure> {
+    pub fn new(link: &cli::Link, flags: &cli::ClientKey) -> Result<Self, Failure> {
         let url = &link.address;
-        let given = link.key.clone().or_else(|| flags.key.clone());
+        let given = match (&link.key, &flags.key) {
+            (Some(key), _) => Some(key.clone()),
+            (None, Some(given)) => Some(given.key("--key")?),
+            (None, None) => None,
+        };
         let data = data_folder(&flags.data)?;
-        let hub = origin(url, default_port);
+        let hub = origin(url);
         let is_here = url.ip().is_some_and(|ip| ip.is_loopback()) || url.host == "localhost";
-        let own_port = is_here.then(|| url.port.unwrap_or(default_port));
+        let own_port = is_here.then(|| reach::port(url));
         let held = match given {
             Some(key) => Some((key, Source::Given)),
             None => remembered(&data)?.of(&hub).map(|key| (key.clone(), Source::Remembered)),
@@ -85,15 +86,19 @@ impl Keys {
     }
 
     /// The key for this URL; none for other hosts than the hub's.
-    pub fn held_for(&self, url: &Address, default_port: u16) -> Option<Key> {
-        let is_the_hub = self.are_for(url, default_port);
+    pub fn held_for(&self, url: &Address) -> Option<Key> {
+        let is_the_hub = self.are_for(url);
         let state = self.state();
         state.held.as_ref().filter(|_| is_the_hub).map(|(key, _)| key.clone())
     }
 
     /// Whether this URL is of the hub that the keys are for.
-    pub fn are_for(&self, url: &Address, default_port: u16) -> bool {
-        origin(url, default_port) == self.hub
+    pub fn are_for(&self, url: &Address) -> bool {
+        // A hub that goes over to https at its port is the same hub.
+        let port = Some(reach::port(url));
+        let in_the_clear = Address { scheme: Scheme::Http, port, ..url.clone() };
+        let is_secured = url.scheme == Scheme::Https && origin(&in_the_clear) == self.hub;
+        is_secured || origin(url) == self.hub
     }
 
     /// The hub has answered well to what is held: a key that was given is remembered.
@@ -204,8 +209,8 @@ fn remembered(data: &DataFolder) -> Result<Remembered, Failure> {
 }
 
 /// Scheme, host and port: whom a key is for.
-fn origin(url: &Address, default_port: u16) -> String {
-    let port = Some(url.port.unwrap_or(default_port));
+fn origin(url: &Address) -> String {
+    let port = Some(reach::port(url));
     Address { port, path: String::new(), ..url.clone() }.to_string()
 }
 
@@ -231,22 +236,21 @@ fn hidden<'a>(bytes: Cow<'a, [u8]>, key: &Key) -> Cow<'a, [u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sockeye_proto::address::Scheme;
 
     fn keys(dir: &std::path::Path, url: &str, given: Option<&str>) -> Keys {
         let link = cli::Link::read(url, &[Scheme::Http]).unwrap();
-        let key = given.map(|key| Key::parse(key).unwrap());
+        let key = given.map(|key| key.parse().unwrap());
         let data = cli::Data { data: Some(dir.to_owned()), ephemeral: false };
         let flags = cli::ClientKey { key, data };
-        Keys::new(&link, &flags, 80).unwrap()
+        Keys::new(&link, &flags).unwrap()
     }
 
     fn url(text: &str) -> Address {
-        Address::parse(text, &[Scheme::Http], Scheme::Http).unwrap()
+        Address::parse(text, &[Scheme::Http, Scheme::Https], Scheme::Http).unwrap()
     }
 
     fn held(keys: &Keys, at: &str) -> Option<String> {
-        keys.held_for(&url(at), 80).map(|key| key.as_str().to_owned())
+        keys.held_for(&url(at)).map(|key| key.as_str().to_owned())
     }
 
     #[test]
@@ -257,6 +261,8 @@ mod tests {
             ("http://h/b", true),
             ("http://h:80/", true),
             ("http://H/", true),
+            ("https://h:80/", true),
+            ("https://h/", false),
             ("http://h:81/", false),
             ("http://h.example/", false),
         ] {
@@ -281,7 +287,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         keys(dir.path(), "http://h/", Some("abcdefghijkl")).accepted();
         let again = keys(dir.path(), "http://h/", None);
-        let told = again.held_for(&url("http://h/"), 80);
+        let told = again.held_for(&url("http://h/"));
         assert!(matches!(again.refused(told.as_ref()), Refused::No(_)));
         let remarks = again.remarks();
         assert!(remarks.len() == 1 && remarks[0].contains("forgotten"), "{remarks:?}");
@@ -308,7 +314,7 @@ mod tests {
         assert_eq!(held(&own, &at), None);
         assert_eq!(own.refused(None), Refused::AskAgain);
         assert_eq!(held(&own, &at).as_deref(), Some("abcdefghijkl"));
-        let told = own.held_for(&url(&at), 80);
+        let told = own.held_for(&url(&at));
         assert!(matches!(own.refused(told.as_ref()), Refused::No(_)), "it is tried once");
         drop(listener);
         let closed = keys(dir.path(), &at, None);

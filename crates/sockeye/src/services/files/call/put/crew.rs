@@ -18,8 +18,8 @@ use super::pieces::{self, Places};
 use super::plan::{Item, Kind, beneath};
 use super::source::{Source, SourceTrouble};
 use super::whole;
-use crate::services::files::call::Way;
-use crate::services::files::call::connection::{DEFAULT_PORT, field};
+use crate::services::files::call::connection::field;
+use crate::services::files::call::reach::Way;
 use crate::services::files::call::redirect::{is_folder_of, redirected};
 
 /// Connections at once.
@@ -113,7 +113,7 @@ impl Crew {
             body: None,
             meter: &meter,
         };
-        let has_key = || self.way.keys.held_for(&self.url, DEFAULT_PORT).is_some();
+        let has_key = || self.way.keys.held_for(&self.url).is_some();
         match line.ask(&asked).await {
             Ok(answer) if answer.status == StatusCode::TOO_MANY_REQUESTS => {
                 Some(Outcome::Refused(answer.reason()))

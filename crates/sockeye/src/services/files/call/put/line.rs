@@ -18,10 +18,11 @@ use super::body::{Body, Hand};
 use super::meter::Meter;
 use super::source::{Source, SourceTrouble};
 use crate::exit::Failure;
-use crate::services::files::call::connection::{self, Connection, DEFAULT_PORT, field};
+use crate::services::files::call::SILENCE_TIMEOUT;
+use crate::services::files::call::connection::{self, Connection, field};
 use crate::services::files::call::key::Refused;
+use crate::services::files::call::reach::Way;
 use crate::services::files::call::redirect::redirected;
-use crate::services::files::call::{SILENCE_TIMEOUT, Way};
 
 /// Longer bodies are announced, and
 const ANNOUNCED_FROM_BYTES: u64 = 1024 * 1024;
@@ -108,10 +109,11 @@ impl Answer {
     }
 
     /// Where it leads on to, if it does.
-    pub fn leads_to(&self, from: &Address) -> Option<Result<Address, Failure>> {
+    pub fn leads_to(&self, from: &Address, way: &Way) -> Option<Result<Address, Failure>> {
         let is_redirect = matches!(self.status.as_u16(), 301 | 302 | 307 | 308);
         let to = field(&self.fields, header::LOCATION).filter(|_| is_redirect)?;
-        Some(redirected(from, to))
+        let to = redirected(from, to);
+        Some(to.and_then(|to| way.check_redirect(from, &to).map(|()| to)))
     }
 }
 
@@ -121,16 +123,21 @@ impl Line {
         Self { way, is_reached, open: None }
     }
 
+    /// How the server is reached.
+    pub fn way(&self) -> &Way {
+        &self.way
+    }
+
     /// Asks with the key that is held, and with another where the hub does not take it.
     pub async fn ask(&mut self, asked: &Asked<'_>) -> Result<Answer, Trouble> {
         loop {
-            let key = self.way.keys.held_for(asked.url, DEFAULT_PORT);
+            let key = self.way.keys.held_for(asked.url);
             let answer = self.ask_once(asked, key.as_ref()).await?;
             if answer.status.is_success() && key.is_some() {
                 self.way.keys.accepted();
             }
             let is_refused = answer.status == StatusCode::UNAUTHORIZED;
-            if !is_refused || !self.way.keys.are_for(asked.url, DEFAULT_PORT) {
+            if !is_refused || !self.way.keys.are_for(asked.url) {
                 return Ok(answer);
             }
             match self.way.keys.refused(key.as_ref()) {
@@ -162,7 +169,7 @@ impl Line {
         &mut self,
         url: &Address,
     ) -> Result<(&mut Connection<Body>, bool), Trouble> {
-        let host = url.authority();
+        let host = origin(url);
         let mut is_kept = false;
         if let Some((open_to, open)) = &mut self.open {
             is_kept = *open_to == host && open.is_ready().await;
@@ -184,6 +191,11 @@ impl Line {
             None => unreachable!("it was opened just now"),
         }
     }
+}
+
+/// Whom a connection is to.
+fn origin(url: &Address) -> String {
+    Address { path: String::new(), ..url.clone() }.to_string()
 }
 
 /// Whether a part of the body has left that cannot be had again.

@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use sockeye_proto::address::Address;
 
+use super::by_hand;
 use super::key::Keys;
-use super::{Way, by_hand, connection};
+use super::reach::Way;
 use crate::cli;
 use crate::exit::Failure;
 use crew::Crew;
@@ -40,13 +41,14 @@ const TIDY_UP_MAX: Duration = Duration::from_secs(1);
 pub fn put(arguments: cli::Put) -> Result<(), Failure> {
     let begun = Instant::now();
     let url = arguments.url.address.clone();
-    let keys = Keys::new(&arguments.url, &arguments.key, connection::DEFAULT_PORT)?;
+    arguments.pin.check(&url)?;
+    let keys = Keys::new(&arguments.url, &arguments.key)?;
     let plan = plan::plan(&arguments.things, &url)?;
     let bar = meter::progress(&arguments, plan.bytes);
     let total = plan.items.len() + plan.left_out.iter().filter(|left| left.is_failure).count();
     let mut report = Report::new(&arguments, bar.clone(), total);
     plan.left_out.iter().for_each(|left| report.left_out(left));
-    let way = Way::new(arguments.ip.version(), keys, arguments.wire);
+    let way = Way::new(arguments.ip.version(), arguments.pin.trust(), keys, arguments.wire);
     let crew = Crew::new(way, url.clone(), plan.items, bar);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -83,7 +85,6 @@ fn show_by_hand(crew: &Crew, url: &Address, report: &Report) {
     let is_file = |item: &&Item| item.kind != Kind::EmptyFolder;
     if let Some(item) = crew.items().iter().find(is_file) {
         let url = Address { path: item.remote.clone(), ..url.clone() };
-        let has_key = crew.way().keys.held_for(&url, connection::DEFAULT_PORT).is_some();
-        report.say(&by_hand::sending(&shown(&item.local), &url, has_key));
+        report.say(&by_hand::sending(&shown(&item.local), &url, crew.way().wanted_by_hand(&url)));
     }
 }

@@ -21,7 +21,7 @@ pub async fn send(
     let mut url = url.clone();
     for _ in 0..=REDIRECTS_MAX {
         let answer = send_to(&url, source, line, meter).await?;
-        match answer.leads_to(&url) {
+        match answer.leads_to(&url, line.way()) {
             None => return Ok((url, answer)),
             Some(Ok(next)) => url = next,
             Some(Err(failure)) => return Err(Trouble::Failed(failure)),

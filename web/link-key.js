@@ -1,0 +1,22 @@
+// The key in a link's fragment (`#k=KEY`) leaves the address bar and the
+// history before anything else runs. A classic, blocking script, loaded first
+// by index.html, join.html and drop.html; whoever trades the key takes it from
+// here, once. Never puts it anywhere else.
+(() => {
+  let key = null;
+  const clean = () => {
+    const found = location.hash.match(/^#k=(.*)$/);
+    if (!found) return;
+    history.replaceState(history.state, "", location.pathname + location.search);
+    key = found[1];
+    dispatchEvent(new Event("linkkey"));
+  };
+  clean();
+  // A link that is opened where the page already is loads nothing.
+  addEventListener("hashchange", clean);
+  globalThis.takeLinkKey = () => {
+    const taken = key;
+    key = null;
+    return taken;
+  };
+})();
