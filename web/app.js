@@ -19,6 +19,7 @@ import { access, hindrance, know, onKeyWanted } from "./standing.js";
 import { createTable } from "./table.js";
 import { startTheme } from "./theme.js";
 import { offersTools } from "./tools/offered.js";
+import { createDrawer } from "./wire/drawer.js";
 import { arrivalEntry } from "./wire/http.js";
 import { record } from "./wire/log.js";
 
@@ -223,21 +224,18 @@ function showBusy(busy) {
 
 const unreachable = () => tell({ heading: "The hub does not answer.", text: "It was to give another part of this page. Try again, or load the page anew." });
 
-let drawer = null;
-const wire = createLateSheet(
-  byId("show-wire"),
-  async () => {
-    const { createDrawer } = await import("./wire/drawer.js");
-    drawer = createDrawer({ announce });
-    const changed = (open) => open && drawer.show();
-    return createSheet(byId("wire"), { button: byId("show-wire"), pressed: false, arrive: drawer.arrive, changed });
+// There from the start: when the hub is gone, it tells how.
+const drawer = createDrawer({ announce });
+const wire = createSheet(byId("wire"), {
+  button: byId("show-wire"),
+  arrive: drawer.arrive,
+  changed(open) {
+    if (open) drawer.show();
   },
-  unreachable,
-);
-byId("show-wire").hidden = false;
+});
 
-async function showWire(number) {
-  (await wire.get()).open();
+function showWire(number) {
+  wire.open();
   drawer.show(number);
   drawer.arrive();
 }
@@ -406,7 +404,7 @@ listenForKeys({
   send: () => receivingHere.choose(),
   here: () => here.toggle(),
   tools: () => (offersTools(hub) ? void tools.toggle() : false),
-  wire: () => void wire.toggle(),
+  wire: () => wire.toggle(),
 });
 
 byId("show-keys").addEventListener("click", () => byId("keys").showModal());

@@ -1,6 +1,5 @@
-// A text with a button that copies it. Called by panel.js, wire/drawer.js and
-// here/invite.js;
-// never decides what is worth copying.
+// A text with a button that copies it. Called by panel.js, wire/drawer.js
+// and here/invite.js; never decides what is worth copying.
 
 import { copyText } from "./clipboard.js";
 

@@ -26,7 +26,6 @@ export function createHere({ hub, now, announce, join }) {
 
   function count({ guests }) {
     howMany.textContent = guests.length ? String(guests.length) : "";
-    button.setAttribute("aria-label", `Who is here: ${guests.length}`);
   }
 
   const sheet = createLateSheet(

@@ -141,6 +141,10 @@ pub const FORM_HEAD_MAX_BYTES: usize = 8 * 1024;
 pub const FORM_HEAD_MAX_FIELDS: usize = 16;
 /// A form may hold this many parts, files and fields together.
 pub const FORM_PARTS_MAX: usize = 10_000;
+/// Of a body over HTTP/2, so many bytes may be on their way before they are read,
+pub const STREAM_WINDOW_BYTES: u32 = 512 * 1024;
+/// and of all bodies of a connection, so many.
+pub const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
 
 /// A body of up to this many bytes leaves in one write with its head, and is read at once.
 pub const SMALL_BODY_MAX_BYTES: u64 = 64 * 1024;

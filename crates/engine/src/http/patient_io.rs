@@ -165,7 +165,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for PatientIo<S> {
                 // No answer is in flight before a head is complete, so that these bytes cannot
                 // land inside one. Whether they arrive is the peer's affair.
                 let _ = Pin::new(&mut self.socket).poll_write(cx, HEAD_OVERDUE);
-                let _ = Pin::new(&mut self.socket).poll_flush(cx);
+                let _ = Pin::new(&mut self.socket).poll_shutdown(cx);
                 Err(io::ErrorKind::TimedOut.into())
             }
             Overdue::Stalled => Err(io::ErrorKind::TimedOut.into()),

@@ -22,8 +22,8 @@ use crate::request_log::Record;
 use crate::tls::server::{ServerTls, agreed};
 use crate::trace::Traced;
 
-/// Who is turned away gets this long for a handshake, in which it is told why.
-const REFUSAL_PATIENCE: Duration = Duration::from_secs(1);
+/// Who is turned away gets this long for the handshake and for being told why.
+const REFUSAL_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Who has come to a port that speaks TLS.
 enum Comer {
@@ -75,21 +75,36 @@ pub(super) async fn enter(
 
 /// Says why there is no place, within TLS to who speaks it.
 pub(super) async fn refuse(stream: TcpStream, tls: &ServerTls, refusal: &[u8]) {
-    match timeout(REFUSAL_PATIENCE, meet(stream, tls)).await {
-        Ok(Ok(Comer::Secure(stream))) => say_and_close(stream, refusal).await,
-        Ok(Ok(Comer::Plain(stream))) => say_and_close(stream, refusal).await,
-        // It is turned away either way.
-        Ok(Ok(Comer::Gone) | Err(_)) | Err(_) => {}
+    let said = async {
+        match speaks_tls(&stream).await {
+            Some(true) => {
+                if let Ok(stream) = tls.accept_http1(stream).await {
+                    say_and_close(stream, refusal).await;
+                }
+            }
+            Some(false) => say_and_close(stream, refusal).await,
+            None => {}
+        }
+    };
+    // It is turned away either way.
+    let _ = timeout(REFUSAL_PATIENCE, said).await;
+}
+
+/// Tells who has come, and shakes hands with who speaks TLS.
+async fn meet(stream: TcpStream, tls: &ServerTls) -> io::Result<Comer> {
+    match speaks_tls(&stream).await {
+        Some(true) => Ok(Comer::Secure(Box::new(tls.accept(stream).await?))),
+        Some(false) => Ok(Comer::Plain(stream)),
+        None => Ok(Comer::Gone),
     }
 }
 
-/// Tells by the first byte who has come, and shakes hands with who speaks TLS.
-async fn meet(stream: TcpStream, tls: &ServerTls) -> io::Result<Comer> {
+/// Whether the first byte is one of TLS; it stays there. `None` if none comes any more.
+async fn speaks_tls(stream: &TcpStream) -> Option<bool> {
     let mut first = [0];
     match stream.peek(&mut first).await {
-        Ok(0) | Err(_) => Ok(Comer::Gone),
-        Ok(_) if plain::is_tls(first[0]) => Ok(Comer::Secure(Box::new(tls.accept(stream).await?))),
-        Ok(_) => Ok(Comer::Plain(stream)),
+        Ok(0) | Err(_) => None,
+        Ok(_) => Some(plain::is_tls(first[0])),
     }
 }
 

@@ -19,8 +19,8 @@ use hyper_util::server::conn::auto;
 use sockeye_proto::http::patience::{Patience, Spans};
 use sockeye_proto::idle::IdleTimeout;
 use sockeye_proto::limits::{
-    HEAD_DEADLINE, HEAD_MAX_BYTES, HEAD_MAX_FIELDS, STALL_DEADLINE, STREAMS_MAX, UNREAD_LINGER,
-    UNREAD_SKIP_MAX_BYTES,
+    CONNECTION_WINDOW_BYTES, HEAD_DEADLINE, HEAD_MAX_BYTES, HEAD_MAX_FIELDS, STALL_DEADLINE,
+    STREAM_WINDOW_BYTES, STREAMS_MAX, UNREAD_LINGER, UNREAD_SKIP_MAX_BYTES,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -33,6 +33,7 @@ use super::secure;
 use crate::clock;
 use crate::gate::Full;
 use crate::listen::{Bound, Client, Door, accept, say_and_close};
+use crate::request_log::Size;
 use crate::tls::HTTP2;
 use crate::tls::server::ServerTls;
 use crate::trace::Traced;
@@ -185,6 +186,8 @@ fn builder() -> auto::Builder<TokioExecutor> {
         .http2()
         .max_concurrent_streams(STREAMS_MAX)
         .max_header_list_size(HEAD_MAX_BYTES as u32)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_send_buf_size(HEAD_MAX_BYTES);
     builder
 }
@@ -220,6 +223,10 @@ async fn respond<H: Handler>(
         if after == After::EndUnread {
             patience.lock().unwrap_or_else(PoisonError::into_inner).leaves_unread();
         }
+    }
+    match receipt.received_bytes() {
+        0 => {}
+        received_bytes => exchange.note(format!("{} received", Size(received_bytes))),
     }
     let pass = head.extensions.remove::<Pass>();
     exchange.answered(head.status.as_u16(), content.remaining_bytes(), pass);

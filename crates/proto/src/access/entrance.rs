@@ -85,7 +85,9 @@ pub enum Event<E> {
 pub struct Entrance<M: Machine> {
     inner: M,
     state: State,
-    next_ticket: u64,
+    /// How many keys were looked at. The tickets of the machine behind come after theirs, so that none
+    /// is used twice.
+    checks: u64,
     now: Tick,
     /// Of what is said before the machine behind has its turn.
     outputs: VecDeque<Output<Said, Phase>>,
@@ -111,7 +113,7 @@ impl<M: TakesOver> Entrance<M> {
         Self {
             inner,
             state: State::Outside(framer),
-            next_ticket: 0,
+            checks: 0,
             now: Tick::START,
             outputs: VecDeque::new(),
         }
@@ -139,8 +141,8 @@ impl<M: TakesOver> Entrance<M> {
         let spoken = Spoken::new(message, framer.last_ending());
         self.report(Phase::Message { direction: Direction::In, spoken });
         self.state = if let Some(said) = said {
-            let ticket = Ticket(self.next_ticket);
-            self.next_ticket += 1;
+            let ticket = Ticket(self.checks);
+            self.checks += 1;
             self.outputs.push_back(Output::Ask(ticket, said));
             State::Checking(framer, ticket)
         } else {
@@ -228,7 +230,8 @@ impl<M: TakesOver> Machine for Entrance<M> {
             Input::End => self.inner.handle(now, Input::End),
             Input::Time => self.inner.handle(now, Input::Time),
             Input::Told(never) => match *never {},
-            Input::Answer(ticket, Answer::Inner(answer)) => {
+            Input::Answer(Ticket(number), Answer::Inner(answer)) => {
+                let ticket = Ticket(number.saturating_sub(self.checks));
                 self.inner.handle(now, Input::Answer(ticket, answer));
             }
             // It counted once.
@@ -249,7 +252,12 @@ impl<M: TakesOver> Machine for Entrance<M> {
         }
         match &self.state {
             State::Outside(framer) | State::Checking(framer, _) => Output::Wait(framer.deadline()),
-            State::Inside => translate(self.inner.poll(), Question::Inner, Event::Inner),
+            State::Inside => match translate(self.inner.poll(), Question::Inner, Event::Inner) {
+                Output::Ask(Ticket(number), question) => {
+                    Output::Ask(Ticket(number + self.checks), question)
+                }
+                output => output,
+            },
             State::Closed => Output::Wait(None),
         }
     }

@@ -6,7 +6,8 @@
 //!
 //! An address that is not proven may be anybody's. Its wrong keys are counted apart, and when there
 //! were too many, it is told so by the demand for a cookie: with that it is heard again, as who it
-//! is. So nobody can have somebody else shut out by datagrams in their name.
+//! is. So nobody can have somebody else shut out by datagrams in their name. Only a `POST`, which is
+//! never searched for a cookie, has to wait.
 
 use core::net::IpAddr;
 use std::ops::Range;
@@ -30,6 +31,8 @@ pub struct Knock {
     text_bytes: usize,
     /// Where in the datagram the key is.
     said: Range<usize>,
+    /// Whether a cookie would be found behind it: never in a POST, whose text may end as it likes.
+    may_prove: bool,
 }
 
 impl Knock {
@@ -43,7 +46,8 @@ impl Knock {
         };
         let begin = text.len() + MARK.len();
         let said = begin..begin + said.len();
-        Some(Self { request: request.without_text(), text_bytes: text.len(), said })
+        let (text_bytes, may_prove) = (text.len(), !is_post(request.text));
+        Some(Self { request: request.without_text(), text_bytes, said, may_prove })
     }
 
     /// Who says it, or is said to.
@@ -78,7 +82,9 @@ impl Knock {
         out: &mut Vec<u8>,
     ) -> Leaving {
         match verdict {
-            Verdict::TooMany { .. } if !self.is_proven() => guard.demand(now, &self.request, out),
+            Verdict::TooMany { .. } if !self.is_proven() && self.may_prove => {
+                guard.demand(now, &self.request, out)
+            }
             verdict => guard.answer(now, &self.request, verdict.to_string().as_bytes(), out),
         }
     }
@@ -106,10 +112,12 @@ pub(super) fn demand_key(
 /// assert_eq!(split_key(b"SEND_TIME"), None);
 /// ```
 pub fn split_key(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    split_key_alone(text).or_else(|| {
-        let is_searched = !text.starts_with(b"POST ");
-        split_key_alone(split_attempt(text).filter(|_| is_searched)?.0)
-    })
+    split_key_alone(text)
+        .or_else(|| split_key_alone(split_attempt(text).filter(|_| !is_post(text))?.0))
+}
+
+fn is_post(text: &[u8]) -> bool {
+    text.starts_with(b"POST ")
 }
 
 /// The same for a key at the very end.

@@ -535,6 +535,16 @@ mod tests {
     }
 
     #[test]
+    fn a_post_is_not_asked_for_a_cookie_that_nobody_would_look_for() {
+        let mut keyed = Keyed::new();
+        for _ in 0..5 {
+            assert_eq!(keyed.talk(FAR, "POST 3 key=wrong-key"), "error: wrong key");
+        }
+        let told = "error: too many wrong keys; try again in 60 s";
+        assert_eq!(keyed.talk(FAR, "POST 3 key=sesame-street"), told);
+    }
+
+    #[test]
     fn two_servers_do_not_talk_of_keys() {
         let rules = GuardRules { takes_any_text: true, ..GuardRules::default() };
         let guard = Guard::new(rules, CookieKey::new([3; 32]));

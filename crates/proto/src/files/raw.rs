@@ -146,8 +146,8 @@ impl Default for State {
 }
 
 impl Server {
-    const TICKET: Ticket = Ticket(0);
-    const KEY_TICKET: Ticket = Ticket(1);
+    const KEY_TICKET: Ticket = Ticket(0);
+    const TICKET: Ticket = Ticket(1);
     const NAME_SHOWN_MAX_BYTES: usize = 4_096;
 
     /// A server that waits for the name, which ends as this framer says.

@@ -25,6 +25,11 @@ impl JoinKey {
         self.join_key.is_none()
     }
 
+    /// Whether what was given is a key; to be known before anything else is done.
+    pub fn check(&self) -> Result<(), Failure> {
+        self.join_key.as_ref().map_or(Ok(()), |given| given.key("--join-key").map(drop))
+    }
+
     /// Who looks at the key, if one is wanted; it is hidden from this server's log from now on.
     pub fn doorkeeper(&self, server: &Server) -> Result<Option<SharedDoorkeeper>, Failure> {
         let Some(given) = &self.join_key else { return Ok(None) };

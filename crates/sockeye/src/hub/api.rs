@@ -31,7 +31,9 @@ impl Facts {
     /// For the page: names, version, and each service's address as the asking browser would reach
     /// it, which is by the host that it used itself. What listens only elsewhere is told apart,
     /// with what would let it in.
-    pub fn describe(&self, host: &str) -> serde_json::Value {
+    pub fn describe(&self, host: &str, wants_key: bool) -> serde_json::Value {
+        // The key itself stands in nothing that could be passed on.
+        let key = wants_key.then_some("$SOCKEYE_KEY");
         let mut services = Vec::new();
         let mut elsewhere = Vec::new();
         let mut running = Vec::new();
@@ -62,7 +64,7 @@ impl Facts {
                         "wire": scheme,
                         "url": format!("{scheme}://{host}:{port}{slash}"),
                         "about": wire.about,
-                        "try_it": wire.try_at(bare(host), port),
+                        "try_it": wire.try_at(bare(host), port, key),
                     }));
                 }
             }
@@ -92,7 +94,7 @@ impl Facts {
         self.metric(&mut out, "clients", "gauge", "Clients connected now.", |door| {
             door.gate.clients() as u64
         });
-        let rows: [(&str, &str, Read); 8] = [
+        let rows: [(&str, &str, Read); 9] = [
             ("connections_total", "Connections let in.", |c| c.connections.get()),
             ("refused_total", "Connections refused: full.", |c| c.refused.get()),
             (
@@ -120,6 +122,7 @@ impl Facts {
                 "Datagrams that the kernel dropped for want of buffer.",
                 |c| c.kernel_dropped.get(),
             ),
+            ("received_bytes_total", "Bytes of bodies received.", |c| c.received_bytes.get()),
             ("sent_bytes_total", "Bytes of bodies, files and answers sent.", |c| {
                 c.sent_bytes.get()
             }),

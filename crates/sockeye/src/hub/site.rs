@@ -293,7 +293,8 @@ impl Site {
 
     /// What the page knows of the hub, and of what its user may do here.
     fn describe(&self, hosts: &[&str], (visitor, caller): (&Visitor, &Caller)) -> Value {
-        let mut described = self.facts.describe(host_name(hosts));
+        let mut described =
+            self.facts.describe(host_name(hosts), self.access.wanted() == access::Wanted::Always);
         described["access"] = json!({
             "wanted": match self.access.wanted() {
                 access::Wanted::Nothing => "nothing",

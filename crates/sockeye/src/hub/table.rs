@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
 use sockeye_engine::access::SharedDoorkeeper;
+use sockeye_proto::access::Key;
 use sockeye_proto::address::Scheme;
 use sockeye_proto::printable::Printable;
 
@@ -34,6 +35,8 @@ impl AtStart<'_> {
         let mut text = format!("\n  Sockeye {version} shares {}{hidden}\n\n", Printable(place));
         let mut rows = vec![["what", "where", "who may"].map(str::to_owned)];
         let mut tries = String::new();
+        let key = self.access.key_for_reading();
+        let key = key.as_ref().map(Key::as_str);
         for service in of_the_hub() {
             for wire in service.wires {
                 let own: Vec<&Place> =
@@ -42,7 +45,7 @@ impl AtStart<'_> {
                 if let Some(first) = own.first() {
                     let at = first.address;
                     let host = host(reachable(at.ip()), wire.scheme);
-                    let _ = writeln!(tries, "    {}", wire.try_at(&host, at.port()));
+                    let _ = writeln!(tries, "    {}", wire.try_at(&host, at.port(), key));
                 }
             }
         }

@@ -283,15 +283,16 @@ mod tests {
         let port = server_that_wants_proof("it's 100%");
         let by_hand = ByHand::with_proof("127.0.0.1", port, b"it's 100%", b"\n");
         assert_both_print(by_hand, "the long answer");
-    }
-
-    #[test]
-    fn the_lines_for_a_server_that_wants_the_key_take_it_from_the_environment() {
+        // In the same test, because the lines take a port of their own.
         let port = server_that_wants_proof("-it's 100% key=sesame-street");
         let message = (&b"-it's 100%"[..], &b"\n"[..]);
         let by_hand = ByHand::with_key(Scheme::Udp, "127.0.0.1", port, message, true);
         assert_both_print(by_hand, "the long answer");
+    }
 
+    #[test]
+    fn the_lines_for_a_server_that_wants_the_key_take_it_from_the_environment() {
+        let message = (&b"-it's 100%"[..], &b"\n"[..]);
         let echo = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let port = echo.local_addr().unwrap().port();
         std::thread::spawn(move || {

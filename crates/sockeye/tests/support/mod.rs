@@ -207,6 +207,10 @@ impl Server {
         self.address("http")
     }
 
+    pub(crate) fn https(&self) -> SocketAddr {
+        self.address("https")
+    }
+
     pub(crate) fn tcp(&self) -> SocketAddr {
         self.address("tcp")
     }

@@ -58,6 +58,7 @@ impl Served for ZoneClock {
 /// `sockeye serve clock`.
 pub fn serve(arguments: cli::ServeClock) -> Result<(), Failure> {
     let text = arguments.text;
+    text.join_key.check()?;
     let port = SERVICE.default_port(Scheme::Tcp);
     let listeners = Listeners::bind(&text.on, port, &text.server.ip)?;
     let framer = text.framing.framer(listeners.unframed())?;

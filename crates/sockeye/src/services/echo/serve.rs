@@ -66,6 +66,7 @@ impl Worker<Echo> for RawClerk {
 /// `sockeye serve echo`.
 pub fn serve(arguments: cli::ServeEcho) -> Result<(), Failure> {
     let text = arguments.text;
+    text.join_key.check()?;
     let listeners = Listeners::bind(&text.on, SERVICE.default_port(Scheme::Tcp), &text.server.ip)?;
     let plain = "without --reply every byte comes back as it is";
     // With a key, there are messages until it was said.

@@ -14,7 +14,7 @@ use sockeye_engine::call::stream::StreamCall;
 use sockeye_engine::call::{Call, CallFailure, Happening, Heard};
 use sockeye_engine::clock;
 use sockeye_engine::trace::Trace;
-use sockeye_proto::access::{self, Key, RIGHT_KEY};
+use sockeye_proto::access::Key;
 use sockeye_proto::address::{Address, Scheme};
 use sockeye_proto::datagram::split_key;
 use sockeye_proto::machine::Tick;
@@ -28,6 +28,8 @@ use crate::cli;
 use crate::exit::Failure;
 use crate::services::by_hand::ByHand;
 use crate::terminal::{Screen, Terminal, Typed};
+
+mod key;
 
 /// What a message means in words; the direction is the server's.
 pub type Meaning = fn(&[u8], Direction) -> String;
@@ -100,8 +102,6 @@ const ROUND_TRIPS_MAX: usize = 100_000;
 /// How long a message may stand unanswered before the next is said, where only a pause tells them
 /// apart: longer than the second for which some servers wait for who types a byte at a time.
 const UNANSWERED_GAP: Duration = Duration::from_millis(1_200);
-/// How long a server may look at the key.
-const KEY_TIMEOUT: Duration = Duration::from_secs(10);
 /// So many messages may be unanswered before a pipe is read on, where they have ends.
 const ASKED_MAX: usize = 4_096;
 
@@ -125,54 +125,9 @@ impl Session {
             round_trips: Vec::new(),
         };
         if let Some(key) = first {
-            let said = session.say_key(&key);
-            let silent = |_| Failure::Network("it does not answer to the key".into());
-            let said = tokio::time::timeout(KEY_TIMEOUT, said).await;
-            said.map_err(silent).flatten().map_err(|failure| session.named(failure))?;
+            session.enter(&key).await?;
         }
         Ok(session)
-    }
-
-    /// Says the key, and waits until it is let in.
-    async fn say_key(&mut self, key: &Key) -> Result<(), Failure> {
-        let message = [access::KEY_OPENING, key.as_str().as_bytes()].concat();
-        self.call.say(&message).map_err(|error| Failure::Usage(error.to_string()))?;
-        loop {
-            match self.call.next().await {
-                Happening::Said(spoken) => {
-                    let meaning = access::meaning(spoken.text(), Direction::In);
-                    self.show(clock::now(), Direction::Out, &spoken, meaning);
-                }
-                Happening::Heard(Heard { spoken, at, .. }) => {
-                    let text = spoken.text();
-                    let is_in = text == RIGHT_KEY.as_bytes();
-                    let is_no = is_refusal(&String::from_utf8_lossy(text));
-                    let meaning = match (is_in, is_no) {
-                        (false, false) => "does not know what a key is",
-                        _ => access::meaning(text, Direction::Out),
-                    };
-                    self.show(at, Direction::In, &spoken, meaning);
-                    return match (is_in, is_no) {
-                        (true, _) => Ok(()),
-                        (_, true) => Err(Failure::SaidNo(format!("says no: {}", Printable(text)))),
-                        _ => Err(Failure::SaidNo("wants no key; leave --key out".into())),
-                    };
-                }
-                Happening::ProofAsked(_) => {}
-                Happening::Failed(failure) => return Err(Failure::Network(failure.to_string())),
-                Happening::Over(_) => return Err(Failure::Network("it is over".into())),
-            }
-        }
-    }
-
-    /// The same failure, which says whose it is.
-    fn named(&self, failure: Failure) -> Failure {
-        let name = self.name();
-        match failure {
-            Failure::SaidNo(why) => Failure::SaidNo(format!("{name} {why}")),
-            Failure::Network(why) => Failure::Network(format!("{name}: {why}")),
-            failure => failure,
-        }
     }
 
     /// Whether another message may be said now.

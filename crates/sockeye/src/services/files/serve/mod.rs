@@ -78,6 +78,7 @@ pub fn alone(arguments: cli::ServeFiles) -> Result<(), Failure> {
         framer: arguments.framing.framer(unframed)?,
         doorkeeper: None,
     };
+    arguments.join_key.check()?;
     let share = open(&arguments.dir, &arguments.share)?;
     let mut listeners = Vec::new();
     for address in &on {
