@@ -7,6 +7,7 @@ use sockeye_proto::http::conditional::{
     Conditions, EntityTag, IfRange, Outcome, Validators, entity_tag, evaluate,
 };
 use sockeye_proto::http::guard::{Asked, HostNames, Refusal, admit, resource_policy};
+use sockeye_proto::http::plain::{Plain, head_length};
 use sockeye_proto::http::range::{
     ByteRange, MAX_RANGES, Multipart, Ranges, content_range as write_content_range,
     parse_content_range, resolve,
@@ -37,6 +38,23 @@ pub fn raw_name(data: &[u8]) {
         assert_eq!(joined.relative(), data, "one name, taken as it is");
         assert_eq!(joined.encoded(), format!("/{}", encode_segment(data)));
     }
+}
+
+/// A plain request is sent on to its own host by https, or nowhere; what it is told is one line.
+pub fn plain(data: &[u8]) {
+    let head = head_length(data).map_or(data, |length| &data[..length]);
+    assert!(head_length(head).is_none_or(|length| length == head.len()));
+    let plain = Plain::read(head);
+    assert_eq!(plain, Plain::read(data), "what follows the head does not matter");
+    let Some(location) = plain.location else { return };
+    assert!(location.bytes().all(|byte| byte.is_ascii_graphic()), "{location:?}");
+    let rest = location.strip_prefix("https://").expect("it leads to https");
+    let (authority, _) = rest.split_once('/').expect("and to a path");
+    let (host, port) = authority.rsplit_once(':').expect("with a port");
+    assert!(port.is_empty() || port.parse::<u16>().is_ok(), "{location:?}");
+    let asked = Asked { safe_method: true, hosts: &[authority], ..Asked::default() };
+    assert!(matches!(admit(&asked, &HostNames::default()), Ok(()) | Err(Refusal::ForeignHost)));
+    assert!(data.windows(host.len()).any(|window| window == host.as_bytes()), "{location:?}");
 }
 
 /// Nobody is let in under a name that is not an address, localhost or ours, and no page from

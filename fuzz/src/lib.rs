@@ -14,14 +14,16 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::missing_panics_doc, reason = "a panic is how a target tells of a broken promise")]
 
+mod access;
 mod datagram;
 mod form;
 mod http;
 mod text;
 
+pub use access::{credentials, keyed_dialogue};
 pub use datagram::{datagram_guard, datagram_roster};
 pub use form::form;
-pub use http::{accept, conditional, content_range, guard, range, raw_name, target};
+pub use http::{accept, conditional, content_range, guard, plain, range, raw_name, target};
 pub use text::{client, framing};
 
 /// A target's function.
@@ -33,11 +35,14 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("client", client),
     ("conditional", conditional),
     ("content_range", content_range),
+    ("credentials", credentials),
     ("datagram_guard", datagram_guard),
     ("datagram_roster", datagram_roster),
     ("form", form),
     ("framing", framing),
     ("guard", guard),
+    ("keyed_dialogue", keyed_dialogue),
+    ("plain", plain),
     ("range", range),
     ("raw_name", raw_name),
     ("target", target),

@@ -1,8 +1,8 @@
-//! What makes Sockeye's decisions happen: sockets, timers, the disk, HTTP.
+//! What makes Sockeye's decisions happen: sockets, timers, the disk, HTTP, TLS.
 //!
 //! The decisions themselves are pure and live in `sockeye-proto`; the services that give them a
 //! purpose live in the binary. This crate owns every system call and every library that owns a
-//! protocol (hyper). Its dependencies run one way: engine -> proto.
+//! protocol (hyper, rustls). Its dependencies run one way: engine -> proto.
 
 pub mod access;
 pub mod activity;
@@ -21,4 +21,5 @@ pub mod port_owner;
 pub mod privileges;
 pub mod request_log;
 pub mod stop;
+pub mod tls;
 pub mod trace;

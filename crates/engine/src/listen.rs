@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 use sockeye_proto::limits::REFUSALS_AT_ONCE;
 use thiserror::Error;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::datagram::socket::DatagramSocket;
@@ -349,7 +349,10 @@ pub(crate) fn prepare(stream: &impl AsFd) {
 }
 
 /// Says `text` to somebody who is not let in, and closes.
-pub async fn say_and_close(mut stream: TcpStream, text: &[u8]) {
+pub async fn say_and_close<S>(mut stream: S, text: &[u8])
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     const PATIENCE: Duration = Duration::from_millis(500);
     // Whether it arrived is the peer's affair: it is being turned away.
     let _ = tokio::time::timeout(PATIENCE, async {
@@ -362,7 +365,10 @@ pub async fn say_and_close(mut stream: TcpStream, text: &[u8]) {
 /// Closes so that what was sent arrives: closing over bytes that were never read would reset the
 /// connection and take the last words with it. So our side is ended first, and what the peer still
 /// sends is read and thrown away until it ends its own, within bounds.
-pub async fn close(stream: &mut TcpStream) -> io::Result<()> {
+pub async fn close<S>(stream: &mut S) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     stream.shutdown().await?;
     let mut scrap = [0; 4096];
     let mut unread_bytes = 0;

@@ -28,8 +28,11 @@ pub struct ServiceCounters {
     pub refused: Counter,
     /// Times that accepting failed for want of descriptors or memory.
     pub accept_failures: Counter,
-    /// Connections closed because the peer was overdue: idle, slow with a head, not reading.
+    /// Connections closed because the peer was overdue: idle, slow with a head or a
+    /// handshake, not reading.
     pub overdue: Counter,
+    /// TLS handshakes that failed: whoever came did not trust our certificate, or spoke no TLS.
+    pub handshake_failures: Counter,
     /// Datagrams dropped by the rules: loops, budgets.
     pub dropped: Counter,
     /// Datagrams that the kernel had to drop for want of buffer.

@@ -1,8 +1,10 @@
 //! One line a request on stderr, written by a thread of its own.
 //!
 //! A terminal that does not scroll, or a full pipe, must never hold up a transfer: lines wait in a
-//! bounded queue, and what does not fit is counted and said later.
+//! bounded queue, and what does not fit is counted and said later. No key gets into it: the same
+//! thread hides what stands in a key's place, and the hub's key wherever it stands.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
 use std::net::SocketAddr;
@@ -12,8 +14,11 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, SystemTime};
 
 use jiff::{Timestamp, Zoned};
+use sockeye_proto::access::mask::without_said_key;
 use sockeye_proto::limits::LOG_QUEUE_LINES;
 use sockeye_proto::printable::Printable;
+
+use crate::access::Mask;
 
 /// How a request's line is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +68,7 @@ pub struct RequestLog {
     format: LogFormat,
     queue: SyncSender<Message>,
     dropped: Arc<AtomicU64>,
+    mask: Mask,
 }
 
 impl std::fmt::Debug for RequestLog {
@@ -76,11 +82,17 @@ impl RequestLog {
     pub fn start(format: LogFormat) -> std::io::Result<Self> {
         let (queue, messages) = sync_channel(LOG_QUEUE_LINES);
         let dropped = Arc::new(AtomicU64::new(0));
-        let counted = Arc::clone(&dropped);
+        let (counted, mask) = (Arc::clone(&dropped), Mask::default());
+        let hides = mask.clone();
         std::thread::Builder::new()
             .name("request log".into())
-            .spawn(move || write_all(&messages, format, &counted))?;
-        Ok(Self { format, queue, dropped })
+            .spawn(move || write_all(&messages, format, &counted, &hides))?;
+        Ok(Self { format, queue, dropped, mask })
+    }
+
+    /// What hides keys in this log; it may be told of the key later.
+    pub fn mask(&self) -> &Mask {
+        &self.mask
     }
 
     /// Whether records are written at all; asking first saves making one.
@@ -122,7 +134,7 @@ impl RequestLog {
     }
 }
 
-fn write_all(messages: &Receiver<Message>, format: LogFormat, dropped: &AtomicU64) {
+fn write_all(messages: &Receiver<Message>, format: LogFormat, dropped: &AtomicU64, mask: &Mask) {
     let stderr = std::io::stderr();
     let colour = stderr.is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let mut text = String::new();
@@ -131,7 +143,9 @@ fn write_all(messages: &Receiver<Message>, format: LogFormat, dropped: &AtomicU6
         // Whatever has gathered meanwhile goes out in one write.
         for message in std::iter::once(first).chain(messages.try_iter().take(256)) {
             match message {
-                Message::Record(record) => write_record(&mut text, &record, format, colour),
+                Message::Record(mut record) => {
+                    write_record(&mut text, &mut record, format, colour);
+                }
                 Message::Say(line) => {
                     let _ = writeln!(text, "{line}");
                 }
@@ -143,7 +157,7 @@ fn write_all(messages: &Receiver<Message>, format: LogFormat, dropped: &AtomicU6
             let _ = writeln!(text, "({lost} log lines dropped: stderr does not keep up)");
         }
         // If stderr is closed there is nobody to tell.
-        let _ = stderr.lock().write_all(text.as_bytes());
+        let _ = stderr.lock().write_all(&mask.hide_in_text(text.as_bytes()));
         text.clear();
         for waiter in waiters.drain(..) {
             let _ = waiter.send(());
@@ -151,7 +165,16 @@ fn write_all(messages: &Receiver<Message>, format: LogFormat, dropped: &AtomicU6
     }
 }
 
-fn write_record(text: &mut String, record: &Record, format: LogFormat, colour: bool) {
+fn write_record(text: &mut String, record: &mut Record, format: LogFormat, colour: bool) {
+    if let Cow::Owned(shown) = without_said_key(&record.asked) {
+        record.asked = shown;
+    }
+    // An echo says again what it heard.
+    if let Some(note) = &mut record.note
+        && let Cow::Owned(shown) = without_said_key(note.as_bytes())
+    {
+        *note = String::from_utf8_lossy(&shown).into_owned();
+    }
     let _ = match format {
         LogFormat::People => write_people(text, record, colour),
         LogFormat::Common => write_common(text, record),
@@ -303,16 +326,28 @@ mod tests {
     fn a_name_cannot_forge_a_second_line() {
         for format in [LogFormat::People, LogFormat::Common, LogFormat::Json] {
             let mut text = String::new();
-            write_record(&mut text, &record(b"GET /a\n1.2.3.4 GET /b\x1b[2J\""), format, false);
+            write_record(&mut text, &mut record(b"GET /a\n1.2.3.4 GET /b\x1b[2J\""), format, false);
             assert_eq!(text.matches('\n').count(), 1, "{format:?}: {text}");
             assert!(!text.contains('\x1b'), "{format:?}: {text}");
         }
     }
 
     #[test]
+    fn what_was_meant_as_a_key_is_in_no_line() {
+        for asked in [&b"KEY sesame"[..], b"SEND_TIME key=sesame"] {
+            for format in [LogFormat::People, LogFormat::Common, LogFormat::Json] {
+                let note = Some(String::from_utf8_lossy(asked).into_owned());
+                let (mut text, mut record) = (String::new(), Record { note, ..record(asked) });
+                write_record(&mut text, &mut record, format, false);
+                assert!(!text.contains("sesame") && text.contains('…'), "{format:?}: {text}");
+            }
+        }
+    }
+
+    #[test]
     fn the_people_line_reads_as_one() {
         let mut text = String::new();
-        write_record(&mut text, &record(b"GET /a"), LogFormat::People, false);
+        write_record(&mut text, &mut record(b"GET /a"), LogFormat::People, false);
         assert!(text.ends_with(" 127.0.0.1 GET /a 200 1.2 kB 3 ms\n"), "{text}");
     }
 

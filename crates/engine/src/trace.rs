@@ -15,6 +15,7 @@ use sockeye_proto::passed::Passed;
 use sockeye_proto::text::Direction;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::access::Mask;
 use crate::clock;
 
 /// Somebody watches; cheap to clone.
@@ -22,12 +23,18 @@ use crate::clock;
 pub struct Trace {
     began: Tick,
     show: Arc<dyn Fn(&Passed<'_>) + Send + Sync>,
+    mask: Mask,
 }
 
 impl Trace {
     /// A watch that begins now. `show` is called where messages are handled, so it must not block.
     pub fn new(show: impl Fn(&Passed<'_>) + Send + Sync + 'static) -> Self {
-        Self { began: clock::now(), show: Arc::new(show) }
+        Self { began: clock::now(), show: Arc::new(show), mask: Mask::default() }
+    }
+
+    /// The same watch, which sees `…` where the mask's key stands.
+    pub fn masked_by(self, mask: Mask) -> Self {
+        Self { mask, ..self }
     }
 
     /// Shows a message that passed just now: its bytes, and how many of it went past unseen.
@@ -51,7 +58,9 @@ impl Trace {
         meaning: &str,
     ) {
         let after = at.since(self.began);
-        (self.show)(&Passed { after, direction, wire, peer, bytes, unseen_bytes, meaning });
+        let hidden = self.mask.hide_in_message(wire, bytes);
+        let shown = Some(&*hidden).filter(|shown| *shown != bytes);
+        (self.show)(&Passed { after, direction, wire, peer, bytes, unseen_bytes, shown, meaning });
     }
 }
 
@@ -242,8 +251,33 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Traced<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sockeye_proto::access::Key;
     use std::sync::{Mutex, PoisonError};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    #[test]
+    fn no_key_is_seen_and_every_byte_is_counted() {
+        let key = Key::parse("sesame-street").unwrap();
+        let (shown, peer) = (Arc::new(Mutex::new(Vec::new())), ([127, 0, 0, 1], 1).into());
+        let sink = Arc::clone(&shown);
+        let trace = Trace::new(move |passed| {
+            let line = (passed.length(), passed.lines().concat());
+            sink.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+        });
+        let trace = trace.masked_by(Mask::of_key(key));
+        let messages = [
+            ("tcp", "KEY wrong", r#""KEY …""#),
+            ("udp", "GET key=wrong\n", r#""GET key=…\n""#),
+            ("tcp", "is it SESAME-street", r#""is it …""#),
+            ("http", "GET /\r\ncookie: a=b\r\n\r\n", r#""GET /\r\n""cookie: …\r\n""\r\n""#),
+            ("tcp", "hello", r#""hello""#),
+        ];
+        for (wire, message, _) in messages {
+            trace.passed(Direction::In, (wire, peer), (message.as_bytes(), 0), "");
+        }
+        let expected = messages.map(|(_, message, seen)| (message.len() as u64, seen.to_owned()));
+        assert_eq!(*shown.lock().unwrap_or_else(PoisonError::into_inner), expected);
+    }
 
     #[tokio::test]
     async fn each_message_is_shown_once_with_its_head_and_the_length_of_its_body() {

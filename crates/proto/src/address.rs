@@ -57,6 +57,8 @@ pub struct Address {
 pub enum Scheme {
     /// HTTP/1.1 and HTTP/2 in the clear.
     Http,
+    /// The same within TLS.
+    Https,
     /// The service's plain wire over TCP.
     Tcp,
     /// The service's plain wire over UDP.
@@ -68,9 +70,15 @@ impl Scheme {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Http => "http",
+            Self::Https => "https",
             Self::Tcp => "tcp",
             Self::Udp => "udp",
         }
+    }
+
+    /// Whether HTTP is spoken on it, encrypted or not.
+    pub const fn is_http(self) -> bool {
+        matches!(self, Self::Http | Self::Https)
     }
 }
 
@@ -239,6 +247,14 @@ mod tests {
         assert_eq!(name("http://h/a/b%20c.txt?zip#k"), Some(b"b c.txt".to_vec()));
         assert_eq!(name("http://h/a/"), None);
         assert_eq!(name("http://h"), None);
+    }
+
+    #[test]
+    fn https_is_a_wire_of_its_own() {
+        let known = [Scheme::Http, Scheme::Https];
+        let a = Address::parse("HTTPS://h:8443/x", &known, Scheme::Http).unwrap();
+        assert_eq!((a.scheme, a.to_string()), (Scheme::Https, "https://h:8443/x".to_owned()));
+        assert!(parse("https://h").is_err());
     }
 
     #[test]

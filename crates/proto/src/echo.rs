@@ -6,7 +6,9 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 
+use crate::access::entrance::TakesOver;
 use crate::machine::{Fault, Input, Machine, Output, Tick};
+use crate::text::framing::Framer;
 use crate::text::{Direction, Reply, Speaker};
 
 /// What is reported: so many bytes came, and went back.
@@ -41,6 +43,19 @@ impl Machine for Echo {
 
     fn poll(&mut self) -> Output<Infallible, Echoed> {
         self.outputs.pop_front().unwrap_or(Output::Wait(None))
+    }
+}
+
+impl TakesOver for Echo {
+    fn take_over(&mut self, now: Tick, framer: Framer) {
+        let has_ended = framer.has_ended();
+        let rest = framer.into_rest();
+        if !rest.is_empty() {
+            self.handle(now, Input::Bytes(&rest));
+        }
+        if has_ended {
+            self.handle(now, Input::End);
+        }
     }
 }
 

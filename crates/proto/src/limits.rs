@@ -112,6 +112,8 @@ pub const HEAD_MAX_BYTES: usize = 64 * 1024;
 pub const HEAD_MAX_FIELDS: usize = 100;
 /// A request's head must be complete this long after its first byte.
 pub const HEAD_DEADLINE: Duration = Duration::from_secs(10);
+/// So much of a head is read of who speaks plain http where TLS is spoken, to send it on.
+pub const PLAIN_HEAD_MAX_BYTES: usize = 8 * 1024;
 /// An answer that makes no progress at all for this long is given up.
 pub const STALL_DEADLINE: Duration = Duration::from_mins(1);
 /// A peer that was told no while it was sending is listened to for so long, so that it hears it,
@@ -139,6 +141,10 @@ pub const FORM_HEAD_MAX_BYTES: usize = 8 * 1024;
 pub const FORM_HEAD_MAX_FIELDS: usize = 16;
 /// A form may hold this many parts, files and fields together.
 pub const FORM_PARTS_MAX: usize = 10_000;
+/// Of a body over HTTP/2, so many bytes may be on their way before they are read,
+pub const STREAM_WINDOW_BYTES: u32 = 512 * 1024;
+/// and of all bodies of a connection, so many.
+pub const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
 
 /// A body of up to this many bytes leaves in one write with its head, and is read at once.
 pub const SMALL_BODY_MAX_BYTES: u64 = 64 * 1024;
@@ -251,6 +257,7 @@ const _: () = {
     assert!(PAUSE_MAX.as_secs() < IDLE_MIN.as_secs(), "who pauses is not idle");
     assert!(PAUSE_MAX.as_secs() < HEAD_DEADLINE.as_secs(), "a name can end by any pause");
     assert!(PAUSE.as_millis() < PAUSE_TYPING.as_millis(), "typing is waited for longer");
+    assert!(PLAIN_HEAD_MAX_BYTES <= HEAD_MAX_BYTES, "to be sent on takes no more than an answer");
     assert!(HEAD_DEADLINE.as_secs() < STALL_DEADLINE.as_secs(), "a head is less than an answer");
     assert!(CLIENTS_PER_ADDRESS_MAX <= CLIENTS_MAX, "one address is part of all");
     assert!(LISTING_INLINE_MAX_ENTRIES <= LISTING_MAX_ENTRIES, "inline is part of all");

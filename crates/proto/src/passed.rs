@@ -25,6 +25,7 @@ use crate::text::Direction;
 ///     peer: "127.0.0.1:7002".parse()?,
 ///     bytes: b"SEND_TIME\n",
 ///     unseen_bytes: 0,
+///     shown: None,
 ///     meaning: "asks for the time of day",
 /// };
 /// assert_eq!(
@@ -48,6 +49,8 @@ pub struct Passed<'a> {
     pub bytes: &'a [u8],
     /// How many more went past the watch: a file's contents, say.
     pub unseen_bytes: u64,
+    /// What is shown in the place of the bytes, where a key is among them.
+    pub shown: Option<&'a [u8]>,
     /// What it means, in words.
     pub meaning: &'a str,
 }
@@ -86,7 +89,8 @@ impl Passed<'_> {
 
     /// The bytes as they are shown, line by line: a text in quotes, anything else in hexadecimal.
     pub fn lines(&self) -> Vec<String> {
-        let (shown, more) = self.bytes.split_at(self.bytes.len().min(SHOWN_MAX_BYTES));
+        let bytes = self.shown.unwrap_or(self.bytes);
+        let (shown, more) = bytes.split_at(bytes.len().min(SHOWN_MAX_BYTES));
         let mut lines: Vec<String> = if is_text(shown, more) {
             shown.split_inclusive(|&b| b == b'\n').map(|line| Quoted(line).to_string()).collect()
         } else {
@@ -156,9 +160,9 @@ mod tests {
     fn shown(bytes: &[u8]) -> Vec<String> {
         let peer = SocketAddr::from(([192, 0, 2, 1], 80));
         let after = Duration::ZERO;
-        let (direction, unseen_bytes) = (Direction::In, 0);
+        let (direction, wire, unseen_bytes, shown) = (Direction::In, "udp", 0, None);
         let passed =
-            Passed { after, direction, wire: "udp", peer, bytes, unseen_bytes, meaning: "" };
+            Passed { after, direction, wire, peer, bytes, unseen_bytes, shown, meaning: "" };
         passed.to_string().lines().map(|line| line.trim().to_owned()).collect()
     }
 
@@ -179,6 +183,21 @@ mod tests {
     #[test]
     fn nothing_at_all_is_said_to_be_0_bytes() {
         assert_eq!(shown(b""), ["0.000 ms  <- udp://192.0.2.1:80  0 bytes"]);
+    }
+
+    #[test]
+    fn what_is_hidden_counts_all_the_same() {
+        let passed = Passed {
+            after: Duration::ZERO,
+            direction: Direction::In,
+            wire: "tcp",
+            peer: SocketAddr::from(([192, 0, 2, 1], 80)),
+            bytes: b"KEY sesame-street",
+            unseen_bytes: 0,
+            shown: Some("KEY …".as_bytes()),
+            meaning: "",
+        };
+        assert_eq!((passed.length(), passed.lines()), (17, vec!["\"KEY …\"".to_owned()]));
     }
 
     #[test]

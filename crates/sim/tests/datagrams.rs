@@ -49,8 +49,8 @@ impl Endpoint for ClockServer {
     fn handle(&mut self, now: Tick, from: SocketAddr, bytes: &[u8]) -> Vec<Sent> {
         let mut out = Vec::new();
         match self.responder.handle(now, from, bytes, &mut out) {
-            Outcome::Send | Outcome::Refuse => vec![(from, out)],
-            Outcome::Nothing | Outcome::Dropped(_) => vec![],
+            Outcome::Send | Outcome::Refuse | Outcome::TurnAway => vec![(from, out)],
+            Outcome::Nothing | Outcome::Dropped(_) | Outcome::Check(_) => vec![],
             Outcome::Ask(_, pending) => {
                 let due = now + self.seed.span_below(Duration::from_millis(50));
                 self.pending.push((due, pending));

@@ -1,6 +1,5 @@
 //! The command line, each flag defined once: help, sockeye.toml and SOCKEYE_* come out of this.
 
-use std::ffi::OsString;
 use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::path::PathBuf;
@@ -10,7 +9,6 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use sockeye_engine::drive::Driver;
 use sockeye_engine::listen::IpVersion;
 use sockeye_engine::request_log::LogFormat;
-use sockeye_proto::access::Key;
 use sockeye_proto::address::{Address, Scheme};
 use sockeye_proto::datagram::network::Network;
 use sockeye_proto::idle::IdleTimeout;
@@ -19,6 +17,16 @@ use sockeye_proto::text::framing::{self, Framer};
 
 use crate::exit::Failure;
 use crate::size::Size;
+
+pub use self::get::{Get, Pin};
+pub use self::key::{GivenKey, JoinKey};
+pub use self::link::{ClientKey, Link, Secret};
+pub use self::put::Put;
+
+mod get;
+mod key;
+mod link;
+mod put;
 
 /// A LAN hub and a network bench in one binary.
 ///
@@ -50,6 +58,8 @@ pub enum Verb {
     Serve(Serve),
     /// Fetch a file, whichever wire the URL names.
     Get(Get),
+    /// Send files and folders to a hub that takes them, or to any server that takes PUT.
+    Put(Put),
     /// Say something to an echo server, and see how long it takes.
     Echo(Echo),
     /// Ask a clock server for the date or the time.
@@ -83,6 +93,7 @@ pub struct KeyVerb {
                         sockeye up . --lan --uploads   and let them send files\n  \
                         sockeye up . --lan --open=read let the whole network read it\n  \
                         sockeye up ~/Photos --port 9000\n  \
+                        sockeye up . --tls                 encrypted, at https://127.0.0.1:8080/\n  \
                         sockeye up . --without files.tcp    only the page, no raw TCP wire"
 )]
 pub struct Up {
@@ -101,6 +112,9 @@ pub struct Up {
     /// Moves a service to another address, like files=tcp://127.0.0.1:9008; repeatable.
     #[arg(long, value_name = "NAME=URL", action = ArgAction::Append)]
     pub on: Vec<String>,
+    /// Of https.
+    #[command(flatten)]
+    pub tls: Tls,
     /// Who else may.
     #[command(flatten)]
     pub network: Guests,
@@ -135,7 +149,7 @@ pub struct Guests {
     pub new_key: bool,
     /// The key, if not the one in the data folder: 8 to 64 letters, digits, - and _.
     #[arg(long, value_name = "KEY", conflicts_with = "new_key")]
-    pub join_key: Option<Key>,
+    pub join_key: Option<GivenKey>,
 }
 
 /// What nobody needs the key for.
@@ -211,6 +225,9 @@ pub struct TextServer {
     /// of them; repeatable.
     #[arg(long, value_name = "NET", action = ArgAction::Append)]
     pub plain: Vec<Network>,
+    /// Who may.
+    #[command(flatten)]
+    pub join_key: JoinKey,
     /// Of the tcp wire.
     #[command(flatten)]
     pub framing: Framing,
@@ -293,29 +310,63 @@ impl From<DriverName> for Driver {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  sockeye serve files ~/Photos --on http://127.0.0.1:8080\n  \
                         sockeye serve files . --on http://0.0.0.0:8080 --on tcp://0.0.0.0:7008\n  \
+                        sockeye serve files . --on https://0.0.0.0:8443\n  \
                         sockeye serve files . --on tcp://127.0.0.1:7008 --driver single\n\n\
                         An address other than loopback lets everybody in who can reach it.")]
 pub struct ServeFiles {
     /// The folder to serve.
     #[arg(default_value = ".")]
     pub dir: PathBuf,
-    /// Where to listen: http:// or tcp://, a host of this machine, a port; repeatable.
-    #[arg(long, value_name = "URL", action = ArgAction::Append,
-          default_value = "http://127.0.0.1:8080", value_parser = server_address)]
+    /// Where to listen: http://, https:// or tcp://, a host of this machine, a port; repeatable.
+    /// Without it, http://127.0.0.1:8080, or https:// there with --tls.
+    #[arg(long, value_name = "URL", action = ArgAction::Append, value_parser = server_address)]
     pub on: Vec<Address>,
-    /// What runs the conversations: tokio tasks, a thread for each, or one thread for all. http is
-    /// served by tasks alone.
+    /// What runs the conversations: tokio tasks, a thread for each, or one thread for all. http and
+    /// https are served by tasks alone.
     #[arg(long, value_enum, default_value_t = DriverName::Tasks)]
     pub driver: DriverName,
+    /// Who may.
+    #[command(flatten)]
+    pub join_key: JoinKey,
     /// Of the tcp wire.
     #[command(flatten)]
     pub framing: Framing,
+    /// Lets everybody send who can reach it, if --uploads is given without a key.
+    #[arg(long, conflicts_with = "join_key")]
+    pub open: bool,
+    /// Of https.
+    #[command(flatten)]
+    pub tls: Tls,
     /// Of the folder.
     #[command(flatten)]
     pub share: Share,
     /// Of any server.
     #[command(flatten)]
     pub server: Server,
+}
+
+/// Flags of https.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Encryption")]
+#[expect(clippy::struct_field_names, reason = "they are the flags' names")]
+pub struct Tls {
+    /// Speaks https at the page's port, with a certificate that is made at the first time and kept;
+    /// its fingerprint is shown. A plain http request there is sent on to https.
+    #[arg(long)]
+    pub tls: bool,
+    /// Takes this certificate instead, in PEM, with those that vouch for it after it.
+    #[arg(long, value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+    /// And its key, in PEM.
+    #[arg(long, value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+}
+
+impl Tls {
+    /// Whether http is to be https where nothing else was said.
+    pub fn is_wanted(&self) -> bool {
+        self.tls || self.tls_cert.is_some() || self.tls_key.is_some()
+    }
 }
 
 /// Flags about the shared folder.
@@ -434,41 +485,6 @@ pub struct Config {
     pub config: Option<PathBuf>,
 }
 
-/// `sockeye get`.
-#[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-#[command(after_help = "Examples:\n  sockeye get http://127.0.0.1:8080/photo.jpg\n  \
-                        sockeye get http://127.0.0.1:8080/list.txt -o - | sort\n  \
-                        sockeye get tcp://127.0.0.1:7008/photo.jpg -o copy.jpg\n\n\
-                        Over http, a get that was cut goes on where it was when it is run again. The raw\n\
-                        tcp wire has no lengths: there, a cut cannot be told from the file's end.")]
-pub struct Get {
-    /// What to fetch: http://HOST:PORT/PATH or tcp://HOST:PORT/NAME.
-    #[arg(value_name = "URL", value_parser = client_address)]
-    pub url: Address,
-    /// Where to write it; `-` is standard output. Without it, the URL's last name.
-    #[arg(long, short, value_name = "FILE")]
-    pub output: Option<OsString>,
-    /// Replaces a file that exists.
-    #[arg(long)]
-    pub overwrite: bool,
-    /// Says what was done as one JSON object on standard output.
-    #[arg(long)]
-    pub json: bool,
-    /// Shows no progress.
-    #[arg(long, short)]
-    pub quiet: bool,
-    /// Shows what goes over the wire on stderr: when, which way, its bytes, and what it means.
-    #[arg(long)]
-    pub wire: bool,
-    /// Of names, only the IP version.
-    #[command(flatten)]
-    pub ip: Ip,
-    /// Where settings come from.
-    #[command(flatten)]
-    pub config: Config,
-}
-
 /// `sockeye echo`.
 #[derive(Debug, Args)]
 #[command(
@@ -517,6 +533,10 @@ pub struct TextClient {
     /// line itself, as classic servers expect it; each then waits for the answer to the one before.
     #[arg(long)]
     pub lines: bool,
+    /// The key, if the server wants one. Better given as SOCKEYE_KEY: others on this machine can
+    /// read a command line.
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<GivenKey>,
     /// Writes each answer as one JSON object a line.
     #[arg(long)]
     pub json: bool,
@@ -620,7 +640,8 @@ fn idle_timeout(text: &str) -> Result<IdleTimeout, String> {
 
 /// Where a files server listens.
 pub fn server_address(text: &str) -> Result<Address, String> {
-    without_path(client_address(text)?)
+    let schemes = [Scheme::Http, Scheme::Https, Scheme::Tcp];
+    without_path(Address::parse(text, &schemes, Scheme::Http).map_err(|e| e.to_string())?)
 }
 
 fn without_path(address: Address) -> Result<Address, String> {
@@ -633,7 +654,7 @@ fn without_path(address: Address) -> Result<Address, String> {
 
 /// Where a service of the hub listens.
 pub fn hub_address(text: &str) -> Result<Address, String> {
-    let schemes = [Scheme::Http, Scheme::Tcp, Scheme::Udp];
+    let schemes = [Scheme::Http, Scheme::Https, Scheme::Tcp, Scheme::Udp];
     let address = Address::parse(text, &schemes, Scheme::Http).map_err(|e| e.to_string())?;
     without_path(address)
 }
@@ -641,8 +662,4 @@ pub fn hub_address(text: &str) -> Result<Address, String> {
 /// The address of a text service.
 pub fn text_address(text: &str) -> Result<Address, String> {
     Address::parse(text, &[Scheme::Tcp, Scheme::Udp], Scheme::Tcp).map_err(|e| e.to_string())
-}
-
-fn client_address(text: &str) -> Result<Address, String> {
-    Address::parse(text, &[Scheme::Http, Scheme::Tcp], Scheme::Http).map_err(|e| e.to_string())
 }

@@ -8,15 +8,19 @@ mod cli;
 mod data;
 mod exit;
 mod hub;
+mod secret_arguments;
 mod services;
 mod serving;
 mod settings;
 mod size;
 mod terminal;
+mod tls;
 mod web;
 
 fn main() -> ExitCode {
-    let outcome = settings::read(std::env::args_os().collect()).and_then(run);
+    let arguments = std::env::args_os().collect::<Vec<_>>();
+    secret_arguments::hide(&arguments);
+    let outcome = settings::read(arguments).and_then(run);
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
@@ -36,7 +40,8 @@ fn run(cli: cli::Cli) -> Result<(), exit::Failure> {
             cli::ServeVerb::Echo(echo) => services::echo::serve::serve(echo),
             cli::ServeVerb::Clock(clock) => services::clock::serve::serve(clock),
         },
-        cli::Verb::Get(get) => services::files::call::get(get),
+        cli::Verb::Get(get) => services::files::call::get::get(get),
+        cli::Verb::Put(put) => services::files::call::put::put(put),
         cli::Verb::Echo(echo) => services::echo::call::echo(echo),
         cli::Verb::Clock(clock) => services::clock::call::clock(clock),
         cli::Verb::Key(key) => hub::key::show(key),

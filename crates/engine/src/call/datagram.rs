@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use sockeye_proto::access::Key;
 use sockeye_proto::datagram::client::{Client, Event};
 use sockeye_proto::limits::DATAGRAM_MAX_BYTES;
 use sockeye_proto::machine::{Fault, Input, Machine, Output, Tick};
@@ -19,6 +20,8 @@ use crate::clock;
 #[derive(Debug)]
 pub struct DatagramCall {
     addresses: Vec<SocketAddr>,
+    /// What each request says at its end, if anything.
+    key: Option<Key>,
     /// Which of them is tried; the others are left when one has answered.
     at: usize,
     to_say: VecDeque<Vec<u8>>,
@@ -49,6 +52,7 @@ impl DatagramCall {
     pub fn new(addresses: Vec<SocketAddr>) -> Self {
         Self {
             addresses,
+            key: None,
             at: 0,
             to_say: VecDeque::new(),
             request: None,
@@ -58,6 +62,11 @@ impl DatagramCall {
             is_finishing: false,
             last_fault: Fault::Nobody,
         }
+    }
+
+    /// The same, with this key at the end of each request.
+    pub fn with_key(self, key: Option<Key>) -> Self {
+        Self { key, ..self }
     }
 
     /// Who is called.
@@ -124,7 +133,7 @@ impl DatagramCall {
             Some(socket) => Ok(socket),
             None => open(self.peer()),
         };
-        match socket.map(|socket| Request::new(socket, message)) {
+        match socket.map(|socket| Request::new(socket, message, self.key.clone())) {
             Ok(request) => self.request = Some(request),
             Err(error) => self.fail(CallFailure::Socket(error)),
         }
@@ -167,13 +176,13 @@ fn open(to: SocketAddr) -> io::Result<UdpSocket> {
 }
 
 impl Request {
-    fn new(socket: UdpSocket, message: Vec<u8>) -> Self {
+    fn new(socket: UdpSocket, message: Vec<u8>, key: Option<Key>) -> Self {
         // What the network has doubled is no answer to this one.
         while socket.try_recv(&mut [0; 1]).is_ok() {}
         let now = clock::now();
         Self {
             socket,
-            client: Client::new(now, message.clone()),
+            client: Client::with_key(now, message.clone(), key),
             message,
             to_send: None,
             sent_at: now,

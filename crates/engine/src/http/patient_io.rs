@@ -13,7 +13,6 @@ use sockeye_proto::http::patience::{Overdue, Patience, Verdict};
 use sockeye_proto::idle::IdleTimeout;
 use sockeye_proto::limits::UNREAD_LINGER_MAX_BYTES;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
 use crate::clock;
@@ -27,9 +26,9 @@ const HEAD_OVERDUE: &[u8] = b"HTTP/1.1 408 Request Timeout\r\n\
 /// How an HTTP/2 connection begins (RFC 9113, section 3.4).
 const HTTP2_OPENING: &[u8] = b"PRI ";
 
-/// A socket with deadlines; see the [module](self).
-pub struct PatientIo {
-    socket: TcpStream,
+/// A connection, within TLS or not, with deadlines; see the [module](self).
+pub struct PatientIo<S> {
+    socket: S,
     patience: Arc<Mutex<Patience>>,
     timer: Option<Pin<Box<Sleep>>>,
     idle: IdleTimeout,
@@ -49,10 +48,10 @@ enum Ending {
     Ended,
 }
 
-impl PatientIo {
-    /// Puts deadlines around a socket.
+impl<S: AsyncRead + AsyncWrite + Unpin> PatientIo<S> {
+    /// Puts deadlines around a connection.
     pub fn new(
-        socket: TcpStream,
+        socket: S,
         patience: Arc<Mutex<Patience>>,
         idle: IdleTimeout,
         gate: Arc<Gate>,
@@ -148,7 +147,7 @@ impl PatientIo {
     }
 }
 
-impl AsyncRead for PatientIo {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for PatientIo<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -165,7 +164,8 @@ impl AsyncRead for PatientIo {
             Overdue::Head => {
                 // No answer is in flight before a head is complete, so that these bytes cannot
                 // land inside one. Whether they arrive is the peer's affair.
-                let _ = self.socket.try_write(HEAD_OVERDUE);
+                let _ = Pin::new(&mut self.socket).poll_write(cx, HEAD_OVERDUE);
+                let _ = Pin::new(&mut self.socket).poll_shutdown(cx);
                 Err(io::ErrorKind::TimedOut.into())
             }
             Overdue::Stalled => Err(io::ErrorKind::TimedOut.into()),
@@ -173,7 +173,7 @@ impl AsyncRead for PatientIo {
     }
 }
 
-impl AsyncWrite for PatientIo {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for PatientIo<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -6,7 +6,7 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
@@ -57,12 +57,18 @@ pub(super) struct Receipt {
     /// The body itself, where it was not read to its end.
     left: Mutex<Option<Incoming>>,
     is_broken: AtomicBool,
+    received_bytes: AtomicU64,
 }
 
 impl Receipt {
     /// The rest of the body, if there is one.
     pub(super) fn take_rest(&self) -> Option<Incoming> {
         self.left.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// How much of it was read.
+    pub(super) fn received_bytes(&self) -> u64 {
+        self.received_bytes.load(Ordering::Relaxed)
     }
 
     /// Whether reading it failed.
@@ -154,6 +160,7 @@ impl RequestBody {
         let now = clock::now();
         self.floor.received(now, bytes);
         self.received_bytes += bytes;
+        self.receipt.received_bytes.store(self.received_bytes, Ordering::Relaxed);
         self.counters.received_bytes.add(bytes);
         self.patience.lock().unwrap_or_else(PoisonError::into_inner).body_progressed(now);
     }

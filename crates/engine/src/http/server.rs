@@ -19,17 +19,23 @@ use hyper_util::server::conn::auto;
 use sockeye_proto::http::patience::{Patience, Spans};
 use sockeye_proto::idle::IdleTimeout;
 use sockeye_proto::limits::{
-    HEAD_DEADLINE, HEAD_MAX_BYTES, HEAD_MAX_FIELDS, STALL_DEADLINE, STREAMS_MAX, UNREAD_LINGER,
-    UNREAD_SKIP_MAX_BYTES,
+    CONNECTION_WINDOW_BYTES, HEAD_DEADLINE, HEAD_MAX_BYTES, HEAD_MAX_FIELDS, STALL_DEADLINE,
+    STREAM_WINDOW_BYTES, STREAMS_MAX, UNREAD_LINGER, UNREAD_SKIP_MAX_BYTES,
 };
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::body::{Body, Content};
 use super::exchange::{Books, Exchange};
 use super::pass::Pass;
 use super::patient_io::PatientIo;
 use super::request_body::{Receipt, RequestBody};
+use super::secure;
 use crate::clock;
+use crate::gate::Full;
 use crate::listen::{Bound, Client, Door, accept, say_and_close};
+use crate::request_log::Size;
+use crate::tls::HTTP2;
+use crate::tls::server::ServerTls;
 use crate::trace::Traced;
 
 /// What a handler returns.
@@ -61,38 +67,86 @@ pub struct Caller {
 #[derive(Debug)]
 pub struct HttpService<H> {
     /// The decisions.
-    pub handler: H,
+    pub handler: Arc<H>,
     /// Counters, log, activity.
     pub books: Arc<Books>,
     /// Who is in.
     pub door: Door,
     /// How long an idle connection is kept.
     pub idle: IdleTimeout,
+    /// What it is encrypted with; none where HTTP is spoken in the clear.
+    pub tls: Option<ServerTls>,
+}
+
+impl<H> HttpService<H> {
+    /// What stands before `://` in its URLs.
+    fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
 }
 
 /// Accepts and serves on one bound socket until the stop is asked for.
 pub async fn serve<H: Handler>(bound: Bound, service: Arc<HttpService<H>>) -> io::Result<()> {
     let door = service.door.clone();
     let serve = |client| connection(client, Arc::clone(&service));
-    let refuse = |stream, full: crate::gate::Full| async move {
-        let text = format!("{full}\n");
-        let refusal = format!(
-            "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\n\
-             Content-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\r\n{text}",
-            text.len()
-        );
-        say_and_close(stream, refusal.as_bytes()).await;
+    let refuse = |stream, full| {
+        let tls = service.tls.clone();
+        async move {
+            let refusal = too_many(&full);
+            match tls {
+                Some(tls) => secure::refuse(stream, &tls, refusal.as_bytes()).await,
+                None => say_and_close(stream, refusal.as_bytes()).await,
+            }
+        }
     };
     accept(bound, door, serve, refuse).await
+}
+
+/// What somebody is told for whom there is no place.
+fn too_many(full: &Full) -> String {
+    let text = format!("{full}\n");
+    let length = text.len();
+    format!(
+        "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\n\
+         Content-Type: text/plain; charset=utf-8\r\nContent-Length: {length}\r\n\r\n{text}"
+    )
 }
 
 async fn connection<H: Handler>(client: Client, service: Arc<HttpService<H>>) {
     let Client { stream, peer, place } = client;
     let Ok(local) = stream.local_addr() else { return };
     let local = SocketAddr::new(local.ip().to_canonical(), local.port());
-    let caller = Caller { peer, local, is_secure: false };
+    let caller = Caller { peer, local, is_secure: service.tls.is_some() };
+    match &service.tls {
+        None => converse(stream, caller, &service, builder()).await,
+        Some(tls) => {
+            let entered = secure::enter(stream, peer, tls, &service.books, &service.door).await;
+            if let Some(stream) = entered {
+                // Only the handshake agrees on a version here (RFC 9113, section 3.3).
+                let builder = match stream.get_ref().1.alpn_protocol() {
+                    Some(name) if name == HTTP2 => builder().http2_only(),
+                    _ => builder().http1_only(),
+                };
+                converse(stream, caller, &service, builder).await;
+            }
+        }
+    }
+    drop(place);
+}
+
+/// Answers the requests of one connection until it ends.
+async fn converse<H: Handler, S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
+    stream: S,
+    caller: Caller,
+    service: &Arc<HttpService<H>>,
+    builder: auto::Builder<TokioExecutor>,
+) {
     let spans = Spans { head: HEAD_DEADLINE, stall: STALL_DEADLINE, linger: UNREAD_LINGER };
-    let patience = Arc::new(Mutex::new(Patience::new(clock::now(), spans)));
+    let mut patience = Patience::new(clock::now(), spans);
+    if !builder.is_http1_available() {
+        patience.is_http2();
+    }
+    let patience = Arc::new(Mutex::new(patience));
     let io = PatientIo::new(
         stream,
         Arc::clone(&patience),
@@ -100,12 +154,12 @@ async fn connection<H: Handler>(client: Client, service: Arc<HttpService<H>>) {
         Arc::clone(&service.door.gate),
         Arc::clone(&service.door.counters),
     );
-    let io = TokioIo::new(Traced::new(io, service.books.trace.as_ref(), "http", peer));
-    let answering = Arc::clone(&service);
+    let trace = service.books.trace.as_ref();
+    let io = TokioIo::new(Traced::new(io, trace, service.scheme(), caller.peer));
+    let answering = Arc::clone(service);
     let answer = service_fn(move |request: Request<Incoming>| {
         respond(request, caller, Arc::clone(&answering), Arc::clone(&patience))
     });
-    let builder = builder();
     let connection = builder.serve_connection(io, answer);
     tokio::pin!(connection);
     // What ends a connection early (a reset, a deadline, a head that is no head) has been counted
@@ -117,7 +171,6 @@ async fn connection<H: Handler>(client: Client, service: Arc<HttpService<H>>) {
             let _ = connection.await;
         }
     }
-    drop(place);
 }
 
 /// hyper's own settings: bounds on heads, no timers (ours are in [`PatientIo`]).
@@ -133,6 +186,8 @@ fn builder() -> auto::Builder<TokioExecutor> {
         .http2()
         .max_concurrent_streams(STREAMS_MAX)
         .max_header_list_size(HEAD_MAX_BYTES as u32)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_send_buf_size(HEAD_MAX_BYTES);
     builder
 }
@@ -168,6 +223,10 @@ async fn respond<H: Handler>(
         if after == After::EndUnread {
             patience.lock().unwrap_or_else(PoisonError::into_inner).leaves_unread();
         }
+    }
+    match receipt.received_bytes() {
+        0 => {}
+        received_bytes => exchange.note(format!("{} received", Size(received_bytes))),
     }
     let pass = head.extensions.remove::<Pass>();
     exchange.answered(head.status.as_u16(), content.remaining_bytes(), pass);

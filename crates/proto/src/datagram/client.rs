@@ -12,6 +12,8 @@ use std::convert::Infallible;
 
 use super::LineEnd;
 use super::cookie::Cookie;
+use super::knock::append_key;
+use crate::access::Key;
 use crate::limits::{COOKIES_FOLLOWED_MAX, GIVE_UP_AFTER, RESEND_AFTER};
 use crate::machine::{Fault, Input, Machine, Output, Tick};
 use crate::text::spoken::{Ending, Spoken};
@@ -50,6 +52,7 @@ pub enum Event {
 #[derive(Debug)]
 pub struct Client {
     request: Vec<u8>,
+    key: Option<Key>,
     cookie: Option<Cookie>,
     cookies_followed: u32,
     /// How often it was sent again in the hope that the one before was lost.
@@ -68,8 +71,25 @@ enum State {
 impl Client {
     /// A request that is sent as it stands.
     pub fn new(now: Tick, request: Vec<u8>) -> Self {
+        Self::with_key(now, request, None)
+    }
+
+    /// A request that says this key at its end, if there is one.
+    ///
+    /// ```
+    /// use sockeye_proto::access::Key;
+    /// use sockeye_proto::datagram::client::Client;
+    /// use sockeye_proto::machine::{Machine, Output, Tick};
+    ///
+    /// let key = Key::parse("sesame-street")?;
+    /// let mut client = Client::with_key(Tick::START, b"SEND_DATE\n".to_vec(), Some(key));
+    /// assert_eq!(client.poll(), Output::Transmit(b"SEND_DATE key=sesame-street\n".to_vec()));
+    /// # Ok::<(), sockeye_proto::access::KeyError>(())
+    /// ```
+    pub fn with_key(now: Tick, request: Vec<u8>, key: Option<Key>) -> Self {
         let mut client = Self {
             request,
+            key,
             cookie: None,
             cookies_followed: 0,
             resent: 0,
@@ -81,13 +101,15 @@ impl Client {
     }
 
     fn send(&mut self, now: Tick) {
-        let mut datagram = self.request.clone();
-        if let Some(cookie) = self.cookie {
-            let (text, line_end) = LineEnd::split(&self.request);
-            datagram.truncate(text.len());
-            cookie.append_to(&mut datagram);
-            datagram.extend_from_slice(line_end.as_bytes());
+        let (text, line_end) = LineEnd::split(&self.request);
+        let mut datagram = text.to_vec();
+        if let Some(key) = &self.key {
+            append_key(key.as_str(), &mut datagram);
         }
+        if let Some(cookie) = self.cookie {
+            cookie.append_to(&mut datagram);
+        }
+        datagram.extend_from_slice(line_end.as_bytes());
         self.outputs.push_back(Output::Transmit(datagram.clone()));
         let (text, line_end) = LineEnd::split(&datagram);
         let said = Spoken::new(text.to_vec(), Ending::Datagram(line_end));
@@ -212,6 +234,16 @@ mod tests {
         };
         assert_eq!(sends, [0, 1, 3, 7]);
         assert_eq!((event, fault, now), (Some(Event::Unanswered), Some(Fault::Network), at(8000)));
+    }
+
+    #[test]
+    fn a_cookie_goes_behind_the_key_and_both_before_the_line_end() {
+        let key = Key::parse("sesame-street").unwrap();
+        let mut client = Client::with_key(at(0), b"GET\r\n".to_vec(), Some(key));
+        assert_eq!(drain(&mut client).0, ["GET key=sesame-street\r\n"]);
+        client.handle(at(1), Input::Bytes(COOKIE));
+        let again = "GET key=sesame-street cookie=AAAAAAAAAAAAAAAAAAAAAA\r\n";
+        assert_eq!(drain(&mut client).0, [again]);
     }
 
     #[test]

@@ -167,7 +167,7 @@ impl Request<'_> {
     }
 
     /// Whether its address has proven that it receives what is sent to it.
-    fn is_proven(&self) -> bool {
+    pub(super) fn is_proven(&self) -> bool {
         matches!(self.proof, Proof::Address | Proof::Cookie)
     }
 
@@ -307,7 +307,7 @@ impl Guard {
     }
 
     /// Asks for the cookie of an address.
-    fn demand(&self, now: Tick, request: &Request<'_>, out: &mut Vec<u8>) -> Leaving {
+    pub(super) fn demand(&self, now: Tick, request: &Request<'_>, out: &mut Vec<u8>) -> Leaving {
         out.clear();
         self.key.make(request.from, now).write_demand(out);
         if !request.fits(out.len()) {
@@ -398,7 +398,8 @@ fn is_ntp_request(datagram: &[u8]) -> bool {
     datagram.first().is_some_and(|first| first & 0b111 == CLIENT_MODE)
 }
 
-fn is_answer(datagram: &[u8]) -> bool {
+/// Whether it begins as the answers of servers do.
+pub(super) fn is_answer(datagram: &[u8]) -> bool {
     ANSWER_WORDS.iter().any(|word| {
         datagram.get(..word.len()).is_some_and(|opening| opening.eq_ignore_ascii_case(word))
     })

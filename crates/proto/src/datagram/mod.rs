@@ -7,6 +7,8 @@
 //! prove itself without the server remembering it, [`budget`] bounds what the others get, [`roster`]
 //! counts who is here, [`refrain`] lets those be who say the same without end.
 //!
+//! Where a key is wanted, a request is a [`Knock`] first.
+//!
 //! [`responder`] makes a server of a [`Speaker`](crate::text::Speaker), so that a service is
 //! written once for TCP and UDP. [`client`] is the caller's side. Nothing here opens a socket.
 
@@ -14,10 +16,13 @@ pub mod budget;
 pub mod client;
 pub mod cookie;
 pub mod guard;
+mod knock;
 pub mod network;
 pub mod refrain;
 pub mod responder;
 pub mod roster;
+
+pub use self::knock::{Knock, split_key};
 
 use crate::limits::{AMPLIFICATION_MAX, DATAGRAM_HEADERS_BYTES};
 

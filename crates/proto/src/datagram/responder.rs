@@ -5,6 +5,8 @@ use core::net::SocketAddr;
 use std::convert::Infallible;
 
 use super::guard::{DropReason, Guard, Leaving, Request, Verdict};
+use super::knock::{Knock, demand_key};
+use crate::access;
 use crate::clients::Full;
 use crate::machine::Tick;
 use crate::text::{NOT_UTF8, Reply, Speaker};
@@ -22,6 +24,11 @@ pub enum Outcome<Q, P> {
     Dropped(DropReason),
     /// A worker is asked this; [`Responder::answered`] takes the answer, with the other.
     Ask(Q, P),
+    /// The doorkeeper is asked whether the key is right that the datagram says;
+    /// [`Responder::checked`] takes the verdict, with this and the datagram.
+    Check(Knock),
+    /// Who asks said no key, or a wrong one: what `out` holds, which says so, is sent back.
+    TurnAway,
 }
 
 /// A request whose answer waits for a worker.
@@ -61,12 +68,18 @@ pub type SpeakerOutcome<S> = Outcome<<S as Speaker>::Question, Pending<S>>;
 pub struct Responder<S> {
     prototype: S,
     guard: Guard,
+    wants_key: bool,
 }
 
 impl<S: Speaker + Clone> Responder<S> {
     /// A server that hears each datagram with a copy of `prototype`.
     pub fn new(prototype: S, guard: Guard) -> Self {
-        Self { prototype, guard }
+        Self { prototype, guard, wants_key: false }
+    }
+
+    /// The same, for who says the key in each request.
+    pub fn wanting_key(self) -> Self {
+        Self { wants_key: true, ..self }
     }
 
     /// Takes one datagram. What is to be sent back is put into `out`, which is emptied first.
@@ -85,8 +98,32 @@ impl<S: Speaker + Clone> Responder<S> {
             }
             Verdict::Serve(request) => request,
         };
+        if self.wants_key {
+            return knock(&self.guard, now, &request, out);
+        }
+        self.hear(now, &request, out)
+    }
+
+    /// Takes what the doorkeeper says to the key in a datagram, which is the one that
+    /// [`handle`](Self::handle) took.
+    pub fn checked(
+        &mut self,
+        now: Tick,
+        knock: &Knock,
+        datagram: &[u8],
+        verdict: access::Verdict,
+        out: &mut Vec<u8>,
+    ) -> SpeakerOutcome<S> {
+        out.clear();
+        match verdict {
+            access::Verdict::Right => self.hear(now, &knock.request(datagram), out),
+            verdict => turn_away(Some(knock.refuse(&self.guard, now, verdict, out))),
+        }
+    }
+
+    fn hear(&self, now: Tick, request: &Request<'_>, out: &mut Vec<u8>) -> SpeakerOutcome<S> {
         let Ok(text) = std::str::from_utf8(request.text) else {
-            return self.say(now, &request, NOT_UTF8, out);
+            return self.say(now, request, NOT_UTF8, out);
         };
         let mut speaker = self.prototype.clone();
         let reply = speaker.hear(text);
@@ -154,12 +191,19 @@ impl<S: Speaker + Clone> Responder<S> {
 #[derive(Debug)]
 pub struct EchoResponder {
     guard: Guard,
+    wants_key: bool,
 }
 
 impl EchoResponder {
     /// A server that has heard nothing yet.
     pub fn new(guard: Guard) -> Self {
-        Self { guard }
+        Self { guard, wants_key: false }
+    }
+
+    /// The same, for who says the key in each datagram. What comes back is the datagram without it,
+    /// and without a cookie behind it.
+    pub fn wanting_key(self) -> Self {
+        Self { wants_key: true, ..self }
     }
 
     /// Takes one datagram. What is to be sent back is put into `out`, which is emptied first.
@@ -171,14 +215,60 @@ impl EchoResponder {
         out: &mut Vec<u8>,
     ) -> Outcome<Infallible, Infallible> {
         out.clear();
-        match self.guard.admit_raw(now, from, datagram) {
+        let verdict = if self.wants_key {
+            self.guard.admit(now, from, datagram)
+        } else {
+            self.guard.admit_raw(now, from, datagram)
+        };
+        match verdict {
             Verdict::Drop(reason) => Outcome::Dropped(reason),
             Verdict::Refuse(request, full) => refuse(&self.guard, now, (&request, full), out),
+            Verdict::Serve(request) if self.wants_key => knock(&self.guard, now, &request, out),
             Verdict::Serve(request) => {
                 out.extend_from_slice(request.text);
                 Outcome::Send
             }
         }
+    }
+
+    /// Takes what the doorkeeper says to the key in a datagram; see [`Responder::checked`].
+    pub fn checked(
+        &mut self,
+        now: Tick,
+        knock: &Knock,
+        datagram: &[u8],
+        verdict: access::Verdict,
+        out: &mut Vec<u8>,
+    ) -> Outcome<Infallible, Infallible> {
+        out.clear();
+        if verdict != access::Verdict::Right {
+            return turn_away(Some(knock.refuse(&self.guard, now, verdict, out)));
+        }
+        let request = knock.request(datagram);
+        out.extend_from_slice(request.text);
+        out.extend_from_slice(request.line_end.as_bytes());
+        Outcome::Send
+    }
+}
+
+/// Looks for the key in a request where one is wanted.
+fn knock<Q, P>(
+    guard: &Guard,
+    now: Tick,
+    request: &Request<'_>,
+    out: &mut Vec<u8>,
+) -> Outcome<Q, P> {
+    match Knock::read(request) {
+        Some(knock) => Outcome::Check(knock),
+        None => turn_away(demand_key(guard, now, request, out)),
+    }
+}
+
+fn turn_away<Q, P>(leaving: Option<Leaving>) -> Outcome<Q, P> {
+    match leaving {
+        Some(Leaving::Answer | Leaving::Cookie | Leaving::TooLong) => Outcome::TurnAway,
+        Some(Leaving::Nothing) => Outcome::Nothing,
+        None => Outcome::Dropped(DropReason::AnswerText),
     }
 }
 
@@ -324,5 +414,147 @@ mod tests {
         let forged = "192.0.2.1:7".parse().unwrap();
         assert_eq!(echo.handle(Tick::START, forged, b"x", &mut out), dropped);
         assert!(out.is_empty());
+    }
+
+    const KEY: &str = "sesame-street";
+
+    /// A server that wants the key, with its doorkeeper.
+    struct Keyed {
+        talker: Responder<Talker>,
+        echo: EchoResponder,
+        doorkeeper: access::Doorkeeper,
+    }
+
+    impl Keyed {
+        fn new() -> Self {
+            let key = access::Key::parse(KEY).unwrap();
+            Self {
+                talker: Responder::new(Talker, guard()).wanting_key(),
+                echo: EchoResponder::new(guard()).wanting_key(),
+                doorkeeper: access::Doorkeeper::new(key),
+            }
+        }
+
+        fn verdict(&mut self, knock: &Knock, datagram: &[u8]) -> access::Verdict {
+            let (from, said) = (knock.from(), knock.said(datagram));
+            if knock.is_proven() {
+                self.doorkeeper.check(Tick::START, from, said)
+            } else {
+                self.doorkeeper.check_unproven(Tick::START, from, said)
+            }
+        }
+
+        fn talk(&mut self, from: &str, datagram: &str) -> String {
+            let (from, mut out) = (from.parse().unwrap(), Vec::new());
+            let datagram = datagram.as_bytes();
+            let outcome = self.talker.handle(Tick::START, from, datagram, &mut out);
+            if let Outcome::Check(knock) = outcome {
+                let verdict = self.verdict(&knock, datagram);
+                self.talker.checked(Tick::START, &knock, datagram, verdict, &mut out);
+            }
+            assert!(
+                from.ip().is_loopback()
+                    || out.len() <= super::super::room_bytes(datagram.len())
+                    || datagram.windows(8).any(|w| w == b" cookie=")
+            );
+            String::from_utf8(out).unwrap()
+        }
+
+        fn echo(&mut self, from: &str, datagram: &str) -> String {
+            let (from, mut out) = (from.parse().unwrap(), Vec::new());
+            let datagram = datagram.as_bytes();
+            let outcome = self.echo.handle(Tick::START, from, datagram, &mut out);
+            if let Outcome::Check(knock) = outcome {
+                let verdict = self.verdict(&knock, datagram);
+                self.echo.checked(Tick::START, &knock, datagram, verdict, &mut out);
+            }
+            String::from_utf8(out).unwrap()
+        }
+    }
+
+    const FAR: &str = "192.0.2.1:4000";
+    const NEAR: &str = "127.0.0.1:4000";
+
+    #[test]
+    fn a_request_with_the_key_is_heard_without_it() {
+        let mut keyed = Keyed::new();
+        for from in [FAR, NEAR] {
+            assert_eq!(keyed.talk(from, "3 key=sesame-street\r\n"), "xxx\r\n");
+            assert_eq!(keyed.talk(from, "3 key=SESAME-STREET"), "xxx");
+            assert_eq!(keyed.talk(from, "3 key=sesame-street cookie=x\n"), "xxx\n");
+            assert_eq!(keyed.echo(from, "a b key=sesame-street\n"), "a b\n");
+            assert_eq!(keyed.echo(from, " key=sesame-street"), "");
+        }
+    }
+
+    #[test]
+    fn without_the_key_or_with_a_wrong_one_nothing_is_heard() {
+        let mut keyed = Keyed::new();
+        for from in [FAR, NEAR] {
+            for request in [
+                "3",
+                "",
+                "KEY sesame-street",
+                "3 key=",
+                "3 key=sesame-street ",
+                "key=sesame-street",
+            ] {
+                assert_eq!(keyed.talk(from, request), "error: key wanted", "{request:?}");
+                let line = format!("{request}\n");
+                assert_eq!(keyed.echo(from, &line), "error: key wanted\n", "{line:?}");
+            }
+            assert_eq!(keyed.talk(from, "3 key=sesame-stroll\n"), "error: wrong key\n");
+        }
+    }
+
+    #[test]
+    fn a_proven_address_is_told_how_long_it_has_to_wait() {
+        let mut keyed = Keyed::new();
+        for _ in 0..5 {
+            assert_eq!(keyed.talk(NEAR, "3 key=wrong-key"), "error: wrong key");
+        }
+        let told = "error: too many wrong keys; try again in 60 s";
+        assert_eq!(keyed.talk(NEAR, "3 key=sesame-street"), told);
+        assert_eq!(keyed.echo(NEAR, "3 key=sesame-street"), told, "one doorkeeper for all");
+        assert_eq!(keyed.talk(NEAR, "3"), "error: key wanted");
+    }
+
+    #[test]
+    fn who_is_shut_out_in_its_name_proves_its_address_and_is_heard() {
+        let mut keyed = Keyed::new();
+        for _ in 0..5 {
+            assert_eq!(keyed.talk(FAR, "3 key=wrong-key"), "error: wrong key");
+        }
+        for request in ["3 key=sesame-street\n", "3 key=wrong-key\n"] {
+            let demand = keyed.talk(FAR, request);
+            let cookie = demand.trim_end().strip_prefix("COOKIE ").unwrap();
+            let again = format!("{} cookie={cookie}\n", request.trim_end());
+            let told = if request.contains(KEY) { "xxx\n" } else { "error: wrong key\n" };
+            assert_eq!(keyed.talk(FAR, &again), told);
+        }
+    }
+
+    #[test]
+    fn a_post_is_not_asked_for_a_cookie_that_nobody_would_look_for() {
+        let mut keyed = Keyed::new();
+        for _ in 0..5 {
+            assert_eq!(keyed.talk(FAR, "POST 3 key=wrong-key"), "error: wrong key");
+        }
+        let told = "error: too many wrong keys; try again in 60 s";
+        assert_eq!(keyed.talk(FAR, "POST 3 key=sesame-street"), told);
+    }
+
+    #[test]
+    fn two_servers_do_not_talk_of_keys() {
+        let rules = GuardRules { takes_any_text: true, ..GuardRules::default() };
+        let guard = Guard::new(rules, CookieKey::new([3; 32]));
+        let (mut echo, mut out) = (EchoResponder::new(guard).wanting_key(), Vec::new());
+        let dropped = Outcome::Dropped(DropReason::AnswerText);
+        for text in ["error: key wanted", "error: wrong key\n", "busy: x", "COOKIE x"] {
+            assert_eq!(echo.handle(Tick::START, ana(), text.as_bytes(), &mut out), dropped);
+            assert!(out.is_empty());
+        }
+        let asked = echo.handle(Tick::START, ana(), b"error key=sesame-street", &mut out);
+        assert!(matches!(asked, Outcome::Check(_)), "{asked:?}");
     }
 }

@@ -4,22 +4,45 @@
 //! Where the name ends and how a refusal is ended is the [`Framer`]'s affair, as on every text
 //! wire; a name need not be UTF-8. The file's bytes go past this machine: it asks for them to be
 //! sent and is told how that ended.
+//!
+//! Where a key is wanted, it stands before the name, as if it were a folder: `KEY/sub/a.txt`. Only
+//! what is as long as the key is taken for one, so that who asks for `sub/a.txt` without it is told
+//! what is wanted and has guessed nothing.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::fmt;
 
+use crate::access::entrance::Said;
+use crate::access::{KEY_WANTED, Verdict};
 use crate::http::target::SharePath;
 use crate::limits::HEAD_DEADLINE;
 use crate::machine::{Fault, Input, Machine, Output, Tick, Ticket};
+use crate::printable::Printable;
 use crate::text::framing::{FrameError, Framer};
 
 /// What a caller is told about a name that leads to no file. The beginner's clients compare with
 /// exactly this text.
 pub const NOT_FOUND: &str = "Error: File not found";
 
-/// The one thing the machine asks for: send this file's bytes to the peer.
+/// What the machine asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SendFile(pub SharePath);
+pub enum Question {
+    /// Whether this is the key, if it is a guess at all; see
+    /// [`check_if_guess`](crate::access::Doorkeeper::check_if_guess).
+    CheckKey(Said),
+    /// Send this file's bytes to the peer.
+    SendFile(SharePath),
+}
+
+/// What it is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// What the doorkeeper says to what stood in the key's place; none if that is no guess.
+    Checked(Option<Verdict>),
+    /// How the sending ended.
+    Sent(Sent),
+}
 
 /// How that ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,8 +72,15 @@ pub enum Sent {
 /// What is reported for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// This name was asked for (as sent, at most 4,096 bytes of it).
-    Asked(Vec<u8>),
+    /// This name was asked for.
+    Asked {
+        /// As sent, without the key before it, and at most 4,096 bytes of it.
+        name: Vec<u8>,
+        /// How many bytes stood before it that were, or were meant as, the key and its slash.
+        key_bytes: usize,
+    },
+    /// Who asked said no key where one is wanted, or another than the right one.
+    TurnedAway(Option<Verdict>),
     /// It was answered like this.
     Answered(Sent),
     /// The peer speaks another protocol.
@@ -60,31 +90,53 @@ pub enum Event {
 /// The server's side of one connection.
 ///
 /// ```
-/// use sockeye_proto::files::raw::{SendFile, Server};
+/// use sockeye_proto::files::raw::{Question, Server};
 /// use sockeye_proto::machine::{Input, Machine, Output, Tick};
 ///
 /// let mut server = Server::default();
 /// server.handle(Tick::START, Input::Bytes(b"sub/a.txt\r\n"));
 /// assert!(matches!(server.poll(), Output::Happened(_)));
-/// let Output::Ask(_, SendFile(path)) = server.poll() else { panic!("a whole line is a name") };
+/// let Output::Ask(_, Question::SendFile(path)) = server.poll() else { panic!("it is a name") };
 /// assert_eq!(path.display(), "/sub/a.txt");
 /// ```
 #[derive(Debug, Default)]
 pub struct Server {
     state: State,
     framer: Framer,
-    outputs: VecDeque<Output<SendFile, Event>>,
+    wants_key: bool,
+    outputs: VecDeque<Output<Question, Event>>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum State {
     /// The name is not whole. It is not waited for longer than [`HEAD_DEADLINE`] after its first
     /// byte, however it is fed.
     Hearing {
         first_byte: Option<Tick>,
     },
+    /// The doorkeeper looks at what stood in the key's place of this name.
+    Checking(Name),
     Sending,
     Closed,
+}
+
+/// A name, and where the file's own begins in it.
+#[derive(Clone, PartialEq, Eq)]
+struct Name {
+    bytes: Vec<u8>,
+    key_bytes: usize,
+}
+
+impl Name {
+    fn of_file(&self) -> &[u8] {
+        &self.bytes[self.key_bytes..]
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Name({})", Printable(self.of_file()))
+    }
 }
 
 impl Default for State {
@@ -94,7 +146,8 @@ impl Default for State {
 }
 
 impl Server {
-    const TICKET: Ticket = Ticket(0);
+    const KEY_TICKET: Ticket = Ticket(0);
+    const TICKET: Ticket = Ticket(1);
     const NAME_SHOWN_MAX_BYTES: usize = 4_096;
 
     /// A server that waits for the name, which ends as this framer says.
@@ -102,10 +155,15 @@ impl Server {
         Self { framer, ..Self::default() }
     }
 
+    /// The same, for names with the key before them.
+    pub fn wanting_key(self) -> Self {
+        Self { wants_key: true, ..self }
+    }
+
     /// Looks whether the name is whole, or will never be.
     fn advance(&mut self, now: Tick, first_byte: Option<Tick>) {
         match self.framer.next_message() {
-            Some(Ok(name)) => self.take_name(now, &name),
+            Some(Ok(name)) => self.take_name(now, name),
             Some(Err(FrameError::Foreign(protocol))) => {
                 self.outputs.push_back(Output::Happened(Event::ForeignProtocol(protocol)));
                 self.close(Fault::Peer);
@@ -119,17 +177,53 @@ impl Server {
         }
     }
 
-    fn take_name(&mut self, now: Tick, name: &[u8]) {
+    fn take_name(&mut self, now: Tick, name: Vec<u8>) {
         self.framer.forget_the_rest();
-        let shown = name[..name.len().min(Self::NAME_SHOWN_MAX_BYTES)].to_vec();
-        self.outputs.push_back(Output::Happened(Event::Asked(shown)));
-        match SharePath::from_raw_name(name) {
+        if !self.wants_key {
+            return self.look_up(now, &Name { bytes: name, key_bytes: 0 });
+        }
+        match split_key(&name) {
+            Some((said, key_bytes)) => {
+                let said = Said(said.to_vec());
+                self.outputs.push_back(Output::Ask(Self::KEY_TICKET, Question::CheckKey(said)));
+                self.state = State::Checking(Name { bytes: name, key_bytes });
+            }
+            None => self.turn_away(now, &Name { bytes: name, key_bytes: 0 }, None),
+        }
+    }
+
+    fn checked(&mut self, now: Tick, name: Name, verdict: Option<Verdict>) {
+        match verdict {
+            Some(Verdict::Right) => self.look_up(now, &name),
+            Some(_) => self.turn_away(now, &name, verdict),
+            // What is no guess is part of the name.
+            None => self.turn_away(now, &Name { key_bytes: 0, ..name }, None),
+        }
+    }
+
+    fn look_up(&mut self, now: Tick, name: &Name) {
+        self.report(name);
+        match SharePath::from_raw_name(name.of_file()) {
             Ok(path) if !path.is_root() => {
                 self.state = State::Sending;
-                self.outputs.push_back(Output::Ask(Self::TICKET, SendFile(path)));
+                self.outputs.push_back(Output::Ask(Self::TICKET, Question::SendFile(path)));
             }
             Ok(_) | Err(_) => self.refuse(now, NOT_FOUND),
         }
+    }
+
+    fn turn_away(&mut self, now: Tick, name: &Name, verdict: Option<Verdict>) {
+        self.report(name);
+        self.outputs.push_back(Output::Happened(Event::TurnedAway(verdict)));
+        let told = verdict.map_or_else(|| KEY_WANTED.to_owned(), |verdict| verdict.to_string());
+        self.refuse(now, &told);
+    }
+
+    fn report(&mut self, name: &Name) {
+        let of_file = name.of_file();
+        let shown = of_file[..of_file.len().min(Self::NAME_SHOWN_MAX_BYTES)].to_vec();
+        let event = Event::Asked { name: shown, key_bytes: name.key_bytes };
+        self.outputs.push_back(Output::Happened(event));
     }
 
     fn answered(&mut self, now: Tick, sent: Sent) {
@@ -154,44 +248,57 @@ impl Server {
     }
 }
 
+/// Parts a name from what stands in the key's place: what is before its first slash, those at its
+/// very beginning apart. Gives that and how many bytes it and its slashes are.
+fn split_key(name: &[u8]) -> Option<(&[u8], usize)> {
+    let slashes = name.iter().take_while(|byte| **byte == b'/').count();
+    let chars = name[slashes..].iter().position(|byte| *byte == b'/')?;
+    Some((&name[slashes..slashes + chars], slashes + chars + 1))
+}
+
 impl Machine for Server {
-    type Question = SendFile;
-    type Answer = Sent;
+    type Question = Question;
+    type Answer = Answer;
     type Event = Event;
     type Tell = Infallible;
     type Told = Infallible;
 
-    fn handle(&mut self, now: Tick, input: Input<'_, Sent>) {
-        match (self.state, input) {
+    fn handle(&mut self, now: Tick, input: Input<'_, Answer>) {
+        match (&self.state, input) {
             (_, Input::Told(never)) => match *never {},
             (State::Hearing { first_byte }, Input::Bytes(bytes)) => {
+                let first_byte = first_byte.or(Some(now));
                 self.framer.hear(now, bytes);
-                self.advance(now, first_byte.or(Some(now)));
+                self.advance(now, first_byte);
             }
             (State::Hearing { first_byte }, Input::End) => {
+                let first_byte = *first_byte;
                 self.framer.end();
                 self.advance(now, first_byte);
             }
             (State::Hearing { first_byte }, Input::Time) => {
+                let first_byte = *first_byte;
                 self.framer.time(now);
                 self.advance(now, first_byte);
             }
-            (State::Sending, Input::Answer(_, sent)) => self.answered(now, sent),
-            // What follows a name is nobody's concern.
-            (State::Hearing { .. }, Input::Answer(..))
-            | (State::Sending, Input::Bytes(_) | Input::End | Input::Time)
-            | (State::Closed, _) => {}
+            (State::Checking(name), Input::Answer(_, Answer::Checked(verdict))) => {
+                let name = name.clone();
+                self.checked(now, name, verdict);
+            }
+            (State::Sending, Input::Answer(_, Answer::Sent(sent))) => self.answered(now, sent),
+            // What follows a name is nobody's concern, and no answer comes to what was not asked.
+            _ => {}
         }
     }
 
-    fn poll(&mut self) -> Output<SendFile, Event> {
+    fn poll(&mut self) -> Output<Question, Event> {
         self.outputs.pop_front().unwrap_or_else(|| {
             Output::Wait(match self.state {
                 State::Hearing { first_byte } => {
                     let overdue = first_byte.map(|first| first + HEAD_DEADLINE);
                     overdue.into_iter().chain(self.framer.deadline()).min()
                 }
-                State::Sending | State::Closed => None,
+                State::Checking(_) | State::Sending | State::Closed => None,
             })
         })
     }
@@ -207,7 +314,7 @@ mod tests {
         Tick::from_ns(ms * 1_000_000)
     }
 
-    fn drain(server: &mut Server) -> Vec<Output<SendFile, Event>> {
+    fn drain(server: &mut Server) -> Vec<Output<Question, Event>> {
         let mut outputs = Vec::new();
         loop {
             let output = server.poll();
@@ -219,14 +326,18 @@ mod tests {
         }
     }
 
-    fn asked(outputs: &[Output<SendFile, Event>]) -> Option<String> {
+    fn not_found() -> Answer {
+        Answer::Sent(Sent::NotFound { note: String::new() })
+    }
+
+    fn asked(outputs: &[Output<Question, Event>]) -> Option<String> {
         outputs.iter().find_map(|o| match o {
-            Output::Ask(_, SendFile(path)) => Some(path.display()),
+            Output::Ask(_, Question::SendFile(path)) => Some(path.display()),
             _ => None,
         })
     }
 
-    fn told(outputs: &[Output<SendFile, Event>]) -> String {
+    fn told(outputs: &[Output<Question, Event>]) -> String {
         outputs
             .iter()
             .filter_map(|o| match o {
@@ -300,7 +411,7 @@ mod tests {
             server.handle(at(0), Input::Bytes(name));
             server.handle(at(1), Input::End);
             drain(&mut server);
-            server.handle(at(2), Input::Answer(Ticket(0), Sent::NotFound { note: String::new() }));
+            server.handle(at(2), Input::Answer(Ticket(0), not_found()));
             let outputs = drain(&mut server);
             assert_eq!(told(&outputs), text);
             assert!(outputs.contains(&Output::Close(Fault::Refused)));
@@ -332,7 +443,10 @@ mod tests {
         let mut server = Server::default();
         server.handle(at(0), Input::Bytes(b"caf\xe9.txt\n"));
         let outputs = drain(&mut server);
-        assert!(outputs.contains(&Output::Happened(Event::Asked(b"caf\xe9.txt".to_vec()))));
+        assert!(outputs.contains(&Output::Happened(Event::Asked {
+            name: b"caf\xe9.txt".to_vec(),
+            key_bytes: 0
+        })));
         let asked = outputs.iter().any(|output| matches!(output, Output::Ask(..)));
         assert!(asked, "{outputs:?}");
     }
@@ -344,7 +458,7 @@ mod tests {
         assert_eq!(drain(&mut server), [Output::Wait(Some(at(10_000)))], "no pause ends it");
         server.handle(at(1), Input::End);
         assert_eq!(asked(&drain(&mut server)).as_deref(), Some("/none"));
-        server.handle(at(2), Input::Answer(Ticket(0), Sent::NotFound { note: String::new() }));
+        server.handle(at(2), Input::Answer(Ticket(0), not_found()));
         assert_eq!(told(&drain(&mut server)), "Error: File not found\n");
     }
 
@@ -382,7 +496,69 @@ mod tests {
         drain(&mut server);
         server.handle(at(1), Input::Bytes(b"b\n"));
         server.handle(at(1), Input::End);
-        server.handle(at(2), Input::Answer(Ticket(0), Sent::Whole { bytes: 3 }));
+        server.handle(at(2), Input::Answer(Ticket(0), Answer::Sent(Sent::Whole { bytes: 3 })));
         assert!(drain(&mut server).ends_with(&[Output::Close(Fault::Nobody), Output::Wait(None)]));
+    }
+
+    /// What a server that wants a key comes to, and the names that it shows.
+    fn keyed(name: &str) -> (Option<String>, String, Vec<String>) {
+        use crate::access::{Doorkeeper, Key};
+        let mut doorkeeper = Doorkeeper::new(Key::parse("sesame-street").unwrap());
+        let ana = "192.0.2.1".parse().unwrap();
+        let mut server = Server::default().wanting_key();
+        server.handle(at(0), Input::Bytes(name.as_bytes()));
+        let mut outputs = drain(&mut server);
+        if let Some(Output::Ask(ticket, Question::CheckKey(Said(said)))) = outputs.first() {
+            let verdict = doorkeeper.check_if_guess(at(0), ana, said);
+            server.handle(at(0), Input::Answer(*ticket, Answer::Checked(verdict)));
+            outputs = drain(&mut server);
+        }
+        let shown = outputs.iter().filter_map(|output| match output {
+            Output::Happened(Event::Asked { name, .. }) => {
+                Some(String::from_utf8(name.clone()).unwrap())
+            }
+            _ => None,
+        });
+        (asked(&outputs), told(&outputs), shown.collect())
+    }
+
+    #[test]
+    fn a_name_with_the_key_before_it_is_looked_up_without_it() {
+        for name in [
+            "sesame-street/sub/a.txt\n",
+            "/sesame-street/sub/a.txt\r\n",
+            "//SESAME-street//sub/a.txt\n",
+        ] {
+            let (asked, told, shown) = keyed(name);
+            assert_eq!((asked.as_deref(), told.as_str()), (Some("/sub/a.txt"), ""), "{name:?}");
+            assert!(shown.len() == 1 && !shown[0].contains("sesame"), "{shown:?}");
+        }
+        for name in ["sesame-street/\n", "sesame-street/../a\n"] {
+            assert_eq!(keyed(name).1, "Error: File not found\n", "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_without_the_key_is_told_what_is_wanted_and_is_no_guess() {
+        for name in [
+            "a.txt\n",
+            "sub/a.txt\n",
+            "/a.txt\n",
+            "\n",
+            "//a.txt\n",
+            "sesame-streets/a.txt\n",
+            "sesame-street\n",
+        ] {
+            let (asked, told, shown) = keyed(name);
+            assert_eq!((asked, told.as_str()), (None, "error: key wanted\n"), "{name:?}");
+            assert_eq!(shown, [name.trim_end()]);
+        }
+    }
+
+    #[test]
+    fn a_wrong_key_is_told_so_and_is_not_in_what_is_shown() {
+        let (asked, told, shown) = keyed("sesame-stroll/a.txt\n");
+        assert_eq!((asked, told.as_str()), (None, "error: wrong key\n"));
+        assert_eq!(shown, ["a.txt"]);
     }
 }

@@ -11,5 +11,6 @@ pub mod form;
 pub mod guard;
 pub mod patience;
 pub mod pieces;
+pub mod plain;
 pub mod range;
 pub mod target;

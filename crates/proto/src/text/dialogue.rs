@@ -7,9 +7,10 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 
-use super::framing::{FrameError, Framer, Kind};
-use super::spoken::{Ending, Spoken};
+use super::framing::{FrameError, Framer};
+use super::spoken::Spoken;
 use super::{Direction, NOT_UTF8, Reply, Speaker};
+use crate::access::entrance::TakesOver;
 use crate::machine::{Fault, Input, Machine, Output, Tick, Ticket};
 
 /// What a dialogue reports.
@@ -105,14 +106,9 @@ impl<S: Speaker> Dialogue<S> {
     }
 
     fn say(&mut self, text: &str) {
-        let mut bytes = Vec::with_capacity(text.len() + 1);
-        self.framer.say(self.now, text.as_bytes(), &mut bytes);
-        self.outputs.push_back(Output::Transmit(bytes.clone()));
-        let ending = match self.framer.kind() {
-            Kind::Pause => Ending::Pause,
-            Kind::Line | Kind::Silent => Ending::Lf,
-        };
-        self.report(Direction::Out, Spoken::transmitted(bytes, text.len(), ending));
+        let spoken = self.framer.speak(self.now, text.as_bytes());
+        self.outputs.push_back(Output::Transmit(spoken.wire().to_vec()));
+        self.report(Direction::Out, spoken);
     }
 
     fn report(&mut self, direction: Direction, spoken: Spoken) {
@@ -160,6 +156,12 @@ impl<S: Speaker> Machine for Dialogue<S> {
         self.outputs.pop_front().unwrap_or_else(|| {
             Output::Wait(self.framer.deadline().filter(|_| self.state != State::Closed))
         })
+    }
+}
+
+impl<S: Speaker> TakesOver for Dialogue<S> {
+    fn take_over(&mut self, now: Tick, framer: Framer) {
+        (self.now, self.framer) = (now, framer);
     }
 }
 

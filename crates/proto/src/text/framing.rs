@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::spoken::Ending;
+use super::spoken::{Ending, Spoken};
 use crate::limits::{ANSWERS_APART, MESSAGE_MAX_BYTES, PAUSE, PAUSE_TYPING};
 use crate::machine::Tick;
 
@@ -207,6 +207,28 @@ impl Framer {
             out.push(b'\n');
         }
         self.last_said = Some(now);
+    }
+
+    /// The same as what is transmitted and reported.
+    pub fn speak(&mut self, now: Tick, message: &[u8]) -> Spoken {
+        let mut bytes = Vec::with_capacity(message.len() + 1);
+        self.say(now, message, &mut bytes);
+        let ending = match self.kind {
+            Kind::Pause => Ending::Pause,
+            Kind::Line | Kind::Silent => Ending::Lf,
+        };
+        Spoken::transmitted(bytes, message.len(), ending)
+    }
+
+    /// What was heard and not yet taken, as it came: for who goes on without messages.
+    pub fn into_rest(self) -> Vec<u8> {
+        let mut rest = Vec::new();
+        for (message, ending) in self.messages {
+            rest.extend_from_slice(&message);
+            rest.extend_from_slice(ending.as_bytes());
+        }
+        rest.extend_from_slice(&self.heard);
+        rest
     }
 
     fn take_lines(&mut self) {

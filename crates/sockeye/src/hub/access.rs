@@ -5,13 +5,13 @@
 //! by the address, may also turn receiving on and off, change the key, and throw guests out.
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use sockeye_engine::access::Keeper;
+use sockeye_engine::access::SharedDoorkeeper;
 use sockeye_engine::http::pass::Pass;
 use sockeye_engine::http::server::Caller;
 use sockeye_proto::access::credentials::Presented;
@@ -44,7 +44,7 @@ pub enum Wanted {
 #[derive(Debug, Default)]
 pub struct Access {
     wanted: Wanted,
-    keeper: Option<Arc<Keeper>>,
+    doorkeeper: Option<SharedDoorkeeper>,
     data: DataFolder,
     guests: Mutex<Guests>,
 }
@@ -68,9 +68,10 @@ pub struct Visitor {
 impl Visitor {
     /// As a sender of files.
     pub fn sender(&self) -> Sender {
-        let holder = match &self.known {
-            Known::Cookie(id) => id.clone(),
-            Known::Address(address) => address.to_string(),
+        let holder = match (&self.guest, &self.known) {
+            (Some(guest), _) => guest.clone(),
+            (None, Known::Address(address)) => address.to_string(),
+            (None, Known::Cookie(_)) => String::new(),
         };
         Sender { is_stranger: !self.may_write, pass: self.pass.clone(), holder }
     }
@@ -92,9 +93,9 @@ impl Visitor {
 
 impl Access {
     /// Access for which the key is wanted; a new one is kept in the data folder.
-    pub fn new(wanted: Wanted, keeper: Option<Arc<Keeper>>, data: DataFolder) -> Self {
-        let wanted = if keeper.is_some() { wanted } else { Wanted::Nothing };
-        Self { wanted, keeper, data, guests: Mutex::default() }
+    pub fn new(wanted: Wanted, doorkeeper: Option<SharedDoorkeeper>, data: DataFolder) -> Self {
+        let wanted = if doorkeeper.is_some() { wanted } else { Wanted::Nothing };
+        Self { wanted, doorkeeper, data, guests: Mutex::default() }
     }
 
     /// What the key is wanted for.
@@ -103,8 +104,14 @@ impl Access {
     }
 
     /// Who compares keys, if any are wanted.
-    pub fn keeper(&self) -> Option<&Arc<Keeper>> {
-        self.keeper.as_ref()
+    pub fn doorkeeper(&self) -> Option<&SharedDoorkeeper> {
+        self.doorkeeper.as_ref()
+    }
+
+    /// The key, where nothing can be read without it.
+    pub fn key_for_reading(&self) -> Option<Key> {
+        let doorkeeper = self.doorkeeper.as_ref().filter(|_| self.wanted == Wanted::Always);
+        doorkeeper.map(SharedDoorkeeper::key)
     }
 
     fn guests(&self) -> MutexGuard<'_, Guests> {
@@ -131,7 +138,7 @@ impl Access {
             let mut guests = self.guests();
             let guest = guests.see(known, seen, Timestamp::now());
             visitor.guest = Some(guest.id.clone());
-            visitor.pass = self.keeper.is_some().then(|| guest.pass.clone());
+            visitor.pass = self.doorkeeper.is_some().then(|| guest.pass.clone());
         }
         Ok(visitor)
     }
@@ -139,20 +146,20 @@ impl Access {
     /// How somebody who has a good cookie or the key is known. A wrong key is refused, because
     /// whoever shows one means to be let in by it.
     fn known(&self, request: &Parts, caller: &Caller) -> Result<Option<Known>, Refusal> {
-        let Some(keeper) = &self.keeper else { return Ok(None) };
+        let Some(doorkeeper) = &self.doorkeeper else { return Ok(None) };
         let bytes = |name| request.headers.get_all(name).iter().map(HeaderValue::as_bytes);
         let (authorizations, cookies) = (bytes(header::AUTHORIZATION), bytes(header::COOKIE));
         let presented = Presented::read(authorizations, cookies, &cookie_name(caller));
         let token = presented.token.as_deref().and_then(Token::parse);
         if let Some(token) = token {
-            let known = Known::Cookie(token.id().to_owned());
+            let known = Known::Cookie(token.as_str().to_owned());
             // A cookie made for a key that was changed since is good as long as its guest is here.
-            if self.guests().get(&known).is_some() || token.is_of(&keeper.key()) {
+            if self.guests().get(&known).is_some() || token.is_of(&doorkeeper.key()) {
                 return Ok(Some(known));
             }
         }
         match presented.key {
-            Some(key) => match keeper.check(caller.peer.ip(), &key) {
+            Some(key) => match doorkeeper.check(caller.peer.ip(), &key) {
                 Verdict::Right => Ok(Some(Known::Address(caller.peer.ip()))),
                 verdict => Err(wrong_key(verdict)),
             },
@@ -185,19 +192,19 @@ impl Access {
         caller: &Caller,
         (said, name): (&str, &str),
     ) -> Result<HeaderValue, Refusal> {
-        let Some(keeper) = &self.keeper else {
+        let Some(doorkeeper) = &self.doorkeeper else {
             return Err(Refusal::new(StatusCode::NOT_FOUND, "no key is wanted here"));
         };
         // People type keys in groups, or with a space behind.
         let is_apart =
-            |c: char| c.is_whitespace() || (c == '-' && !keeper.key().as_str().contains('-'));
+            |c: char| c.is_whitespace() || (c == '-' && !doorkeeper.key().as_str().contains('-'));
         let said: String = said.chars().filter(|c| !is_apart(*c)).collect();
-        let verdict = keeper.check(caller.peer.ip(), said.as_bytes());
+        let verdict = doorkeeper.check(caller.peer.ip(), said.as_bytes());
         if verdict != Verdict::Right {
             return Err(wrong_key(verdict));
         }
-        let token = Token::mint(random().map_err(|e| internal(&e))?, &keeper.key());
-        let known = Known::Cookie(token.id().to_owned());
+        let token = Token::mint(random().map_err(|e| internal(&e))?, &doorkeeper.key());
+        let known = Known::Cookie(token.as_str().to_owned());
         let agent = field(&request.headers, header::USER_AGENT);
         let is_host = is_own_machine(request, caller);
         let seen = Seen { address: caller.peer.ip(), agent, is_host };
@@ -244,17 +251,17 @@ impl Access {
 
     /// Makes a new key. Who is here by a cookie stays.
     pub fn new_key(&self) -> Result<(), Refusal> {
-        let keeper = self.must_have_key()?;
+        let doorkeeper = self.must_have_key()?;
         let key = random_key().map_err(|e| internal(&e))?;
         let kept = self.data.write_secret(KEY_NAME, format!("{}\n", key.as_str()).as_bytes());
         kept.map_err(|e| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, e.to_string()))?;
-        keeper.change(key);
+        doorkeeper.change(key);
         self.guests().forget_keys();
         Ok(())
     }
 
-    fn must_have_key(&self) -> Result<&Keeper, Refusal> {
-        self.keeper.as_deref().ok_or_else(|| {
+    fn must_have_key(&self) -> Result<&SharedDoorkeeper, Refusal> {
+        self.doorkeeper.as_ref().ok_or_else(|| {
             let why = "this hub wants no key, so that nobody can be kept out; start it with --lan";
             Refusal::new(StatusCode::NOT_FOUND, why)
         })

@@ -8,7 +8,6 @@ use serde_json::json;
 use sockeye_engine::http::server::Answer;
 use sockeye_engine::listen::Door;
 use sockeye_engine::metrics::{Exposition, ServiceCounters};
-use sockeye_proto::address::Scheme;
 
 use super::{Place, page};
 use crate::services::of_the_hub;
@@ -32,7 +31,9 @@ impl Facts {
     /// For the page: names, version, and each service's address as the asking browser would reach
     /// it, which is by the host that it used itself. What listens only elsewhere is told apart,
     /// with what would let it in.
-    pub fn describe(&self, host: &str) -> serde_json::Value {
+    pub fn describe(&self, host: &str, wants_key: bool) -> serde_json::Value {
+        // The key itself stands in nothing that could be passed on.
+        let key = wants_key.then_some("$SOCKEYE_KEY");
         let mut services = Vec::new();
         let mut elsewhere = Vec::new();
         let mut running = Vec::new();
@@ -57,13 +58,13 @@ impl Facts {
                 }
                 for port in ports {
                     let scheme = wire.scheme.as_str();
-                    let slash = if wire.scheme == Scheme::Http { "/" } else { "" };
+                    let slash = if wire.scheme.is_http() { "/" } else { "" };
                     services.push(json!({
                         "name": service.name,
                         "wire": scheme,
                         "url": format!("{scheme}://{host}:{port}{slash}"),
                         "about": wire.about,
-                        "try_it": wire.try_at(bare(host), port),
+                        "try_it": wire.try_at(bare(host), port, key),
                     }));
                 }
             }
@@ -93,7 +94,7 @@ impl Facts {
         self.metric(&mut out, "clients", "gauge", "Clients connected now.", |door| {
             door.gate.clients() as u64
         });
-        let rows: [(&str, &str, Read); 7] = [
+        let rows: [(&str, &str, Read); 9] = [
             ("connections_total", "Connections let in.", |c| c.connections.get()),
             ("refused_total", "Connections refused: full.", |c| c.refused.get()),
             (
@@ -103,8 +104,13 @@ impl Facts {
             ),
             (
                 "overdue_total",
-                "Connections closed as idle, slow with a head, or not reading.",
+                "Connections closed as idle, slow with a head or a handshake, or not reading.",
                 |c| c.overdue.get(),
+            ),
+            (
+                "handshake_failures_total",
+                "TLS handshakes that failed: the certificate was not trusted, or it was no TLS.",
+                |c| c.handshake_failures.get(),
             ),
             (
                 "dropped_datagrams_total",
@@ -116,6 +122,7 @@ impl Facts {
                 "Datagrams that the kernel dropped for want of buffer.",
                 |c| c.kernel_dropped.get(),
             ),
+            ("received_bytes_total", "Bytes of bodies received.", |c| c.received_bytes.get()),
             ("sent_bytes_total", "Bytes of bodies, files and answers sent.", |c| {
                 c.sent_bytes.get()
             }),

@@ -6,6 +6,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use percent_encoding::percent_decode;
 use serde::Deserialize;
 use serde_json::Value;
+use sockeye_engine::access::SharedDoorkeeper;
 use sockeye_engine::http::body::Content;
 use sockeye_engine::http::request_body::RequestBody;
 use sockeye_engine::http::server::{Answer, Caller};
@@ -104,13 +105,13 @@ impl Site {
 
     /// `/-/api/invite`.
     pub(super) fn invite(&self) -> Result<Answer, Refusal> {
-        let key = self.access.keeper().map(|keeper| keeper.key()).ok_or_else(no_key)?;
+        let key = self.access.doorkeeper().map(SharedDoorkeeper::key).ok_or_else(no_key)?;
         Ok(json(&self.invite.describe(&key)))
     }
 
     /// `/-/invite.svg`.
     pub(super) fn invite_picture(&self) -> Result<Answer, Refusal> {
-        let key = self.access.keeper().map(|keeper| keeper.key()).ok_or_else(no_key)?;
+        let key = self.access.doorkeeper().map(SharedDoorkeeper::key).ok_or_else(no_key)?;
         let links = self.invite.links(Some(&key));
         let picture = links.first().and_then(|link| invite::as_svg(link)).ok_or_else(no_key)?;
         Ok(api::answer("image/svg+xml", picture))

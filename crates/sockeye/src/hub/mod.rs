@@ -7,10 +7,11 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use sockeye_engine::access::Keeper;
+use sockeye_engine::access::SharedDoorkeeper;
 use sockeye_engine::datagram::socket::DatagramSocket;
 use sockeye_engine::drive::Driver;
 use sockeye_engine::listen::{Bound, IpVersion, ListenError, bind_tcp, bind_udp};
+use sockeye_engine::tls::server::ServerTls;
 use sockeye_proto::address::{Address, Scheme};
 
 use self::access::{Access, Wanted};
@@ -25,6 +26,7 @@ use crate::services::files::serve::{self, Conversations, Listener};
 use crate::services::text::listeners::Listeners;
 use crate::services::{Hub, Service, Text, Wire, of_the_hub};
 use crate::serving::{self, Server, announce};
+use crate::tls::Certificate;
 
 pub mod access;
 pub mod api;
@@ -48,8 +50,10 @@ pub fn up(arguments: cli::Up) -> Result<(), Failure> {
     if ground.places.is_empty() {
         return Err(Failure::Usage("--without leaves nothing to start".into()));
     }
+    let certificate = certificate_of(&arguments, &ground.places)?;
+    let fingerprint = certificate.as_ref().map(Certificate::fingerprint);
     let access = access_of(&arguments, &ground.places)?;
-    let invite = Invite::new(&ground.places, arguments.network.addr, None);
+    let invite = Invite::new(&ground.places, arguments.network.addr, fingerprint);
     let receiving = Receiving::new(&share, &arguments.share);
     let server = Server::new(arguments.server)?;
     serving::run(&server, Driver::Tasks, || async {
@@ -68,13 +72,26 @@ pub fn up(arguments: cli::Up) -> Result<(), Failure> {
             };
             serving::print(&at_start.table())?;
         }
-        ground.start(&server, receiving, access, invite)
+        let tls = certificate.map(|certificate| certificate.put_to_use(&server.log));
+        ground.start(&server, receiving, access, invite, tls)
     })
 }
 
 /// What is of use to few is not offered to the network unless asked for.
 fn is_wanted(service: &Service, arguments: &cli::Up) -> bool {
     service.is_for_all || !arguments.network.lan || arguments.network.all
+}
+
+/// What https is served under, where any is.
+fn certificate_of(arguments: &cli::Up, places: &[Place]) -> Result<Option<Certificate>, Failure> {
+    if places.iter().any(|place| place.scheme == Scheme::Https) {
+        return Certificate::get(&arguments.tls, &arguments.server).map(Some);
+    }
+    if arguments.tls.is_wanted() {
+        let why = "--tls would do nothing: --without leaves no https; leave one of them out";
+        return Err(Failure::Usage(why.into()));
+    }
+    Ok(None)
 }
 
 /// Who may: beyond this machine, whoever has the key, unless told otherwise.
@@ -100,10 +117,10 @@ fn access_of(arguments: &cli::Up, places: &[Place]) -> Result<Arc<Access>, Failu
     let data =
         DataFolder::find(arguments.server.data.data.as_deref(), arguments.server.data.ephemeral)?;
     let key = match &network.join_key {
-        Some(key) => key.clone(),
+        Some(given) => given.key("--join-key")?,
         None => key::kept(&data, network.new_key)?,
     };
-    Ok(Arc::new(Access::new(wanted, Some(Arc::new(Keeper::new(key))), data)))
+    Ok(Arc::new(Access::new(wanted, Some(SharedDoorkeeper::new(key)), data)))
 }
 
 /// Where a wire of a service listens.
@@ -168,6 +185,7 @@ impl Ground {
         receiving: Receiving,
         access: Arc<Access>,
         invite: Invite,
+        tls: Option<ServerTls>,
     ) -> Result<(), Failure> {
         let mut doors = Vec::new();
         let of_datagrams = |place: &&Place| place.scheme == Scheme::Udp;
@@ -179,8 +197,14 @@ impl Ground {
             (part.start)(server, listeners, door.clone())?;
             doors.push((service.name, door));
         }
+        let mut conversations = Conversations::default();
+        if let Some(doorkeeper) = access.doorkeeper() {
+            server.log.mask().hide_key_of(doorkeeper);
+            conversations.doorkeeper =
+                (access.wanted() == Wanted::Always).then(|| doorkeeper.clone());
+        }
         let beside = Beside { places: self.places, doors, access, invite };
-        serve::start(server, receiving, self.files, Conversations::default(), beside)
+        serve::start(server, receiving, self.files, conversations, beside, tls)
     }
 }
 
@@ -213,7 +237,7 @@ fn bind_wire(
             Scheme::Udp => {
                 bind_udp(host, port, version)?.into_iter().map(Socket::Datagrams).collect()
             }
-            Scheme::Tcp | Scheme::Http => {
+            Scheme::Tcp | Scheme::Http | Scheme::Https => {
                 bind_tcp(host, port, version)?.into_iter().map(Socket::Stream).collect()
             }
         })
@@ -228,6 +252,15 @@ fn bind_wire(
         }
         return Ok(sockets);
     }
+    // The page's port speaks one of the two.
+    let is_other = match wire.scheme {
+        Scheme::Http => arguments.tls.is_wanted(),
+        Scheme::Https => !arguments.tls.is_wanted(),
+        Scheme::Tcp | Scheme::Udp => false,
+    };
+    if is_other {
+        return Ok(Vec::new());
+    }
     let usual = |port| match (arguments.network.lan, version) {
         (false, _) => bind("localhost", port),
         (true, IpVersion::V4) => bind("0.0.0.0", port),
@@ -238,7 +271,7 @@ fn bind_wire(
         },
     };
     let bound = match usual(port) {
-        Err(ListenError::Taken { owner, .. }) if wire.scheme != Scheme::Http => {
+        Err(ListenError::Taken { owner, .. }) if !wire.scheme.is_http() => {
             let wire = format!("{} {}", service.name, wire.scheme.as_str());
             moved.push(Moved { wire, wanted: port, owner });
             usual(0)

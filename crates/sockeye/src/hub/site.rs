@@ -13,6 +13,7 @@ use sockeye_engine::http::body::Content;
 use sockeye_engine::http::request_body::RequestBody;
 use sockeye_engine::http::server::{Answer, Caller, Handler, HttpService};
 use sockeye_engine::listen::Door;
+use sockeye_engine::tls::server::ServerTls;
 use sockeye_proto::http::accept::{Wanted, negotiate};
 use sockeye_proto::http::guard::{Asked, HostNames, admit, is_well_formed_host};
 use sockeye_proto::http::target::SharePath;
@@ -59,13 +60,20 @@ pub struct Beside {
     pub invite: Invite,
 }
 
-/// A site as the engine serves it.
-pub fn service(server: &Server, door: &Door, site: Site) -> Arc<HttpService<Site>> {
+/// A site as the engine serves it, in the clear or within TLS.
+pub fn service(
+    server: &Server,
+    door: &Door,
+    site: &Arc<Site>,
+    tls: Option<ServerTls>,
+) -> Arc<HttpService<Site>> {
+    let wire = if tls.is_some() { "files https" } else { "files http" };
     Arc::new(HttpService {
-        handler: site,
-        books: server.books(door, "files http"),
+        handler: Arc::clone(site),
+        books: server.books(door, wire),
         door: door.clone(),
         idle: server.idle(),
+        tls,
     })
 }
 
@@ -285,7 +293,8 @@ impl Site {
 
     /// What the page knows of the hub, and of what its user may do here.
     fn describe(&self, hosts: &[&str], (visitor, caller): (&Visitor, &Caller)) -> Value {
-        let mut described = self.facts.describe(host_name(hosts));
+        let mut described =
+            self.facts.describe(host_name(hosts), self.access.wanted() == access::Wanted::Always);
         described["access"] = json!({
             "wanted": match self.access.wanted() {
                 access::Wanted::Nothing => "nothing",

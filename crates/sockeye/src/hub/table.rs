@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
+use sockeye_engine::access::SharedDoorkeeper;
+use sockeye_proto::access::Key;
 use sockeye_proto::address::Scheme;
 use sockeye_proto::printable::Printable;
 
@@ -33,6 +35,8 @@ impl AtStart<'_> {
         let mut text = format!("\n  Sockeye {version} shares {}{hidden}\n\n", Printable(place));
         let mut rows = vec![["what", "where", "who may"].map(str::to_owned)];
         let mut tries = String::new();
+        let key = self.access.key_for_reading();
+        let key = key.as_ref().map(Key::as_str);
         for service in of_the_hub() {
             for wire in service.wires {
                 let own: Vec<&Place> =
@@ -41,7 +45,7 @@ impl AtStart<'_> {
                 if let Some(first) = own.first() {
                     let at = first.address;
                     let host = host(reachable(at.ip()), wire.scheme);
-                    let _ = writeln!(tries, "    {}", wire.try_at(&host, at.port()));
+                    let _ = writeln!(tries, "    {}", wire.try_at(&host, at.port(), key));
                 }
             }
         }
@@ -53,13 +57,17 @@ impl AtStart<'_> {
             let _ = writeln!(text, "  Port {wanted} is taken{by}; {wire} moved to a free one.");
         }
         self.write_invitation(&mut text);
+        if let Some(fingerprint) = self.invite.fingerprint() {
+            let _ =
+                writeln!(text, "  The certificate's fingerprint (SHA-256):\n    {fingerprint}\n");
+        }
         text.push_str("  Ctrl-C ends it.\n\n");
         text
     }
 
     /// How others get in: a link and its QR code, or what would let them.
     fn write_invitation(&self, text: &mut String) {
-        let key = self.access.keeper().map(|keeper| keeper.key());
+        let key = self.access.doorkeeper().map(SharedDoorkeeper::key);
         let links = self.invite.links(key.as_ref());
         let Some((link, others)) = links.split_first() else {
             text.push_str("  Others get in with: --lan\n");
@@ -74,10 +82,6 @@ impl AtStart<'_> {
         if let Some(code) = for_terminal(link) {
             let _ = writeln!(text, "{code}\n");
         }
-        if let Some(fingerprint) = self.invite.fingerprint() {
-            let _ =
-                writeln!(text, "  The certificate's fingerprint (SHA-256):\n    {fingerprint}\n");
-        }
         if !others.is_empty() {
             let _ = writeln!(text, "  This machine has other addresses, too (--addr picks one):");
             for other in others {
@@ -85,7 +89,7 @@ impl AtStart<'_> {
             }
             text.push('\n');
         }
-        if self.access.keeper().is_some() && self.invite.fingerprint().is_none() {
+        if self.access.doorkeeper().is_some() && self.invite.fingerprint().is_none() {
             text.push_str("  What goes over the network is not encrypted.\n");
         }
     }
@@ -106,7 +110,7 @@ impl AtStart<'_> {
                 let _ = write!(row[1], " and {}", host(address.ip(), Scheme::Http));
                 continue;
             }
-            let slash = if wire.scheme == Scheme::Http { "/" } else { "" };
+            let slash = if wire.scheme.is_http() { "/" } else { "" };
             let shown = SocketAddr::new(reachable(address.ip()), address.port());
             let at = format!("{}{slash}", url(wire.scheme, shown));
             rows.push([service.name.to_owned(), at, self.who_may(service, wire, address)]);
@@ -149,7 +153,7 @@ fn write_rows(text: &mut String, rows: &[[String; 3]]) {
 /// An address as it stands in a URL, or as netcat takes it.
 fn host(ip: IpAddr, scheme: Scheme) -> String {
     match ip {
-        IpAddr::V6(v6) if scheme == Scheme::Http => format!("[{v6}]"),
+        IpAddr::V6(v6) if scheme.is_http() => format!("[{v6}]"),
         ip => ip.to_string(),
     }
 }

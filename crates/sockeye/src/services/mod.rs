@@ -64,6 +64,8 @@ pub struct Wire {
     pub about: &'static str,
     /// How somebody tries it; `HOST` and `PORT` stand for where it is.
     pub try_it: &'static str,
+    /// The same where the key is wanted, for which `KEY` stands; `None`: it never is.
+    pub try_with_key: Option<&'static str>,
 }
 
 /// Where a wire listens unless told otherwise.
@@ -86,9 +88,14 @@ impl DefaultPort {
 }
 
 impl Wire {
-    /// How somebody tries it, with a real host and port.
-    pub fn try_at(&self, host: &str, port: u16) -> String {
-        self.try_it.replace("HOST", host).replace("PORT", &port.to_string())
+    /// How somebody tries it, with a real host and port, and the key if that is wanted.
+    pub fn try_at(&self, host: &str, port: u16, key: Option<&str>) -> String {
+        let (try_it, key) = match (self.try_with_key, key) {
+            (Some(try_it), Some(key)) => (try_it, key),
+            _ => (self.try_it, ""),
+        };
+        // A key is in lower case, and a host comes last: neither holds what is filled in after it.
+        try_it.replace("KEY", key).replace("PORT", &port.to_string()).replace("HOST", host)
     }
 }
 
@@ -145,9 +152,11 @@ mod tests {
 
     #[test]
     fn no_two_wires_share_a_default_port() {
+        // The page's port speaks http or https.
         let mut ports: Vec<(bool, u16)> = SERVICES
             .iter()
             .flat_map(|s| s.wires)
+            .filter(|w| w.scheme != Scheme::Https)
             .map(|w| (w.scheme == Scheme::Udp, w.port.number(8080, BASE)))
             .collect();
         let all = ports.len();

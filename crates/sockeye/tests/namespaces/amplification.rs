@@ -144,6 +144,8 @@ fn no_answer_to_an_unproven_address_is_more_than_3_times_the_request() {
             (&["clock"][..], all),
             (&["echo"], all),
             (&["echo", "--reply", &long], all),
+            (&["clock", "--join-key", "ABCDEF234567"], all),
+            (&["echo", "--join-key", "ABCDEF234567"], all),
             // Most are one too many, and told so.
             (&["clock"], &["--max-clients", "100", "--max-per-address", "2"]),
         ] {

@@ -9,11 +9,12 @@ use crate::lab::{Lab, Side, address, ask};
 use crate::support::Server;
 
 /// What is served, on which port by default, and what the service says to `SEND_TIME`.
-const KINDS: [(&[&str], u16); 4] = [
+const KINDS: [(&[&str], u16); 5] = [
     (&["clock", "--utc"], 7002),
     (&["echo"], 7001),
     (&["echo", "--reply", "Hello UDP Client"], 7001),
     (&["echo", "--reply", "SEND_TIME"], 7001),
+    (&["echo", "--join-key", "sesame-street"], 7001),
 ];
 
 /// What is forged: a request to each of the services.

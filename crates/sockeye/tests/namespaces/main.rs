@@ -11,6 +11,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot set its stage has failed")]
 
 mod amplification;
+mod keys;
 mod lab;
 mod loops;
 #[path = "../support/mod.rs"]

@@ -30,12 +30,14 @@ pub const SERVICE: Service = Service {
             port: DefaultPort::AboveBase(2),
             about: "SEND_DATE or SEND_TIME in, the date or the time out",
             try_it: "echo SEND_TIME | nc -N HOST PORT",
+            try_with_key: None,
         },
         Wire {
             scheme: Scheme::Udp,
             port: DefaultPort::AboveBase(2),
             about: "the same in datagrams",
             try_it: "echo SEND_TIME | nc -u -w1 HOST PORT",
+            try_with_key: None,
         },
     ],
 };

@@ -14,7 +14,7 @@ use super::SERVICE;
 use crate::cli;
 use crate::exit::Failure;
 use crate::services::text::listeners::{Listeners, Options};
-use crate::services::text::serve::{Replies, Served, Talks};
+use crate::services::text::serve::{Replies, Served, Talks, responder};
 use crate::serving::{self, Server};
 
 /// The clock in a zone.
@@ -58,12 +58,14 @@ impl Served for ZoneClock {
 /// `sockeye serve clock`.
 pub fn serve(arguments: cli::ServeClock) -> Result<(), Failure> {
     let text = arguments.text;
+    text.join_key.check()?;
     let port = SERVICE.default_port(Scheme::Tcp);
     let listeners = Listeners::bind(&text.on, port, &text.server.ip)?;
     let framer = text.framing.framer(listeners.unframed())?;
     let server = Server::new(text.server)?;
     let driver = text.driver.into();
-    let options = Options { driver, framer, plain: text.plain, takes_any_text: false };
+    let doorkeeper = text.join_key.doorkeeper(&server)?;
+    let options = Options { driver, framer, plain: text.plain, takes_any_text: false, doorkeeper };
     let zone = if arguments.utc { TimeZone::UTC } else { TimeZone::system() };
     serving::run(&server, driver, || async {
         listeners.announce()?;
@@ -82,12 +84,14 @@ pub fn start(
     let prototype = ZoneClock { clock: Clock::default(), zone };
     let books = server.books(&door, "clock tcp");
     let datagram_books = server.books(&door, "clock udp");
-    let talks = Talks { prototype: prototype.clone(), framer: options.framer.clone(), books };
+    let (framer, talks_books) = (options.framer.clone(), Arc::clone(&books));
+    let talks = Talks { prototype: prototype.clone(), framer, books: talks_books };
     let replies = |guard| Replies {
-        responder: Responder::new(prototype.clone(), guard),
+        responder: responder(Responder::new(prototype.clone(), guard), &options),
         served: prototype.clone(),
+        doorkeeper: options.doorkeeper.clone(),
         books: Arc::clone(&datagram_books),
         out: Vec::new(),
     };
-    listeners.serve(server, &options, (talks, door), replies)
+    listeners.serve(server, &options, (talks, books, door), replies)
 }

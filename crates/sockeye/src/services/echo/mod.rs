@@ -29,12 +29,14 @@ pub const SERVICE: Service = Service {
             port: DefaultPort::AboveBase(1),
             about: "the same bytes back, at once",
             try_it: "echo hello | nc -N HOST PORT",
+            try_with_key: None,
         },
         Wire {
             scheme: Scheme::Udp,
             port: DefaultPort::AboveBase(1),
             about: "the same datagram back",
             try_it: "echo hello | nc -u -w1 HOST PORT",
+            try_with_key: None,
         },
     ],
 };

@@ -17,7 +17,7 @@ use super::SERVICE;
 use crate::cli;
 use crate::exit::Failure;
 use crate::services::text::listeners::{Listeners, Options};
-use crate::services::text::serve::{Echoes, Replies, Served, Talks, note};
+use crate::services::text::serve::{Echoes, Replies, Served, Talks, note, responder};
 use crate::serving::{self, Server};
 
 impl Served for FixedReply {
@@ -66,13 +66,17 @@ impl Worker<Echo> for RawClerk {
 /// `sockeye serve echo`.
 pub fn serve(arguments: cli::ServeEcho) -> Result<(), Failure> {
     let text = arguments.text;
+    text.join_key.check()?;
     let listeners = Listeners::bind(&text.on, SERVICE.default_port(Scheme::Tcp), &text.server.ip)?;
     let plain = "without --reply every byte comes back as it is";
-    let unframed = arguments.reply.is_none().then_some(plain).or(listeners.unframed());
+    // With a key, there are messages until it was said.
+    let is_plain = arguments.reply.is_none() && text.join_key.is_none();
+    let unframed = is_plain.then_some(plain).or(listeners.unframed());
     let framer = text.framing.framer(unframed)?;
     let server = Server::new(text.server)?;
     let driver = text.driver.into();
-    let options = Options { driver, framer, plain: text.plain, takes_any_text: true };
+    let doorkeeper = text.join_key.doorkeeper(&server)?;
+    let options = Options { driver, framer, plain: text.plain, takes_any_text: true, doorkeeper };
     serving::run(&server, driver, || async {
         listeners.announce()?;
         start(&server, listeners, server.door(), options, arguments.reply)
@@ -90,20 +94,28 @@ pub fn start(
     let (books, datagram_books) =
         (server.books(&door, "echo tcp"), server.books(&door, "echo udp"));
     let Some(reply) = reply else {
+        let responder = |guard| match options.doorkeeper {
+            Some(_) => EchoResponder::new(guard).wanting_key(),
+            None => EchoResponder::new(guard),
+        };
         let echoes = |guard| Echoes {
-            responder: EchoResponder::new(guard),
+            responder: responder(guard),
+            doorkeeper: options.doorkeeper.clone(),
             books: Arc::clone(&datagram_books),
             out: Vec::new(),
         };
-        return listeners.serve(server, &options, (Raw { books }, door), echoes);
+        let raw = Raw { books: Arc::clone(&books) };
+        return listeners.serve(server, &options, (raw, books, door), echoes);
     };
     let prototype = FixedReply(reply);
-    let talks = Talks { prototype: prototype.clone(), framer: options.framer.clone(), books };
+    let (framer, talks_books) = (options.framer.clone(), Arc::clone(&books));
+    let talks = Talks { prototype: prototype.clone(), framer, books: talks_books };
     let replies = |guard| Replies {
-        responder: Responder::new(prototype.clone(), guard),
+        responder: responder(Responder::new(prototype.clone(), guard), &options),
         served: prototype.clone(),
+        doorkeeper: options.doorkeeper.clone(),
         books: Arc::clone(&datagram_books),
         out: Vec::new(),
     };
-    listeners.serve(server, &options, (talks, door), replies)
+    listeners.serve(server, &options, (talks, books, door), replies)
 }

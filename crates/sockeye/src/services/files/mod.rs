@@ -24,12 +24,21 @@ pub const SERVICE: Service = Service {
             port: DefaultPort::Page,
             about: "one folder, in any browser or with curl",
             try_it: "curl http://HOST:PORT/",
+            try_with_key: Some("curl -u \":KEY\" http://HOST:PORT/"),
+        },
+        Wire {
+            scheme: Scheme::Https,
+            port: DefaultPort::Page,
+            about: "the same, encrypted (--tls)",
+            try_it: "curl -k https://HOST:PORT/",
+            try_with_key: Some("curl -u \":KEY\" -k https://HOST:PORT/"),
         },
         Wire {
             scheme: Scheme::Tcp,
             port: DefaultPort::AboveBase(8),
             about: "a file's name in, its bytes out",
             try_it: "echo NAME | nc HOST PORT",
+            try_with_key: Some("echo \"KEY/NAME\" | nc HOST PORT"),
         },
     ],
 };

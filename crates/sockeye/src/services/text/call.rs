@@ -7,13 +7,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use sockeye_engine::access::Mask;
 use sockeye_engine::call::connect::{connect, resolve};
 use sockeye_engine::call::datagram::DatagramCall;
 use sockeye_engine::call::stream::StreamCall;
 use sockeye_engine::call::{Call, CallFailure, Happening, Heard};
 use sockeye_engine::clock;
 use sockeye_engine::trace::Trace;
+use sockeye_proto::access::Key;
 use sockeye_proto::address::{Address, Scheme};
+use sockeye_proto::datagram::split_key;
 use sockeye_proto::machine::Tick;
 use sockeye_proto::printable::Printable;
 use sockeye_proto::text::client::Unsayable;
@@ -25,6 +28,8 @@ use crate::cli;
 use crate::exit::Failure;
 use crate::services::by_hand::ByHand;
 use crate::terminal::{Screen, Terminal, Typed};
+
+mod key;
 
 /// What a message means in words; the direction is the server's.
 pub type Meaning = fn(&[u8], Direction) -> String;
@@ -101,10 +106,13 @@ const UNANSWERED_GAP: Duration = Duration::from_millis(1_200);
 const ASKED_MAX: usize = 4_096;
 
 impl Session {
-    /// Calls, and shows what passes to who watches.
+    /// Calls, says the key if one was given, and shows what passes to who watches.
     pub async fn open(whom: Whom, trace: Option<Trace>) -> Result<Self, Failure> {
-        let call = reach(&whom).await?;
-        Ok(Self {
+        let key = whom.flags.key.as_ref().map(|given| given.key("--key")).transpose()?;
+        let call = reach(&whom, key.as_ref()).await?;
+        // Over UDP, each request says it.
+        let first = key.filter(|_| whom.url.scheme != Scheme::Udp);
+        let mut session = Self {
             call,
             whom,
             trace,
@@ -115,7 +123,11 @@ impl Session {
             is_leaving: false,
             answers: 0,
             round_trips: Vec::new(),
-        })
+        };
+        if let Some(key) = first {
+            session.enter(&key).await?;
+        }
+        Ok(session)
     }
 
     /// Whether another message may be said now.
@@ -181,7 +193,10 @@ impl Session {
         self.show(clock::now(), Direction::Out, &spoken, &meaning);
         self.last_said = Some(Instant::now());
         self.is_leaving = false;
-        self.asked.push_back(spoken.text().to_vec());
+        // The answer is to the message, not to the key and the cookie behind it.
+        let text = spoken.text();
+        let said_key = split_key(text).filter(|_| self.whom.flags.key.is_some());
+        self.asked.push_back(said_key.map_or(text, |(before, _)| before).to_vec());
         self.first.get_or_insert(spoken);
     }
 
@@ -259,12 +274,18 @@ impl Session {
         if let (Some(first), true) = (&self.first, self.trace.is_some()) {
             let (scheme, peer) = (self.whom.url.scheme, self.call.peer());
             let (host, port) = (peer.ip().to_string(), peer.port());
-            let by_hand = if self.is_proof_asked {
+            let by_hand = if self.whom.flags.key.is_some() {
+                let text = split_key(first.text()).map_or(first.text(), |(before, _)| before);
+                let end = first.ending().as_bytes();
+                ByHand::with_key(scheme, &host, port, (text, end), self.is_proof_asked)
+            } else if self.is_proof_asked {
                 ByHand::with_proof(&host, port, first.text(), first.ending().as_bytes())
             } else {
                 ByHand::of_a_message(scheme, &host, port, first.wire())
             };
-            screen.say(&format!("The same by hand:\n    {}\nor in Python:", by_hand.netcat));
+            let with =
+                if self.whom.flags.key.is_some() { ", with the key in SOCKEYE_KEY" } else { "" };
+            screen.say(&format!("The same by hand{with}:\n    {}\nor in Python:", by_hand.netcat));
             for line in by_hand.python.lines() {
                 screen.say(format!("    {line}").trim_end());
             }
@@ -471,18 +492,22 @@ fn summarise(session: &Session, said: u64) {
 /// Shows the wire on a screen, if that was asked for.
 pub fn watch(flags: &cli::TextClient, screen: &Arc<Screen>) -> Option<Trace> {
     let screen = Arc::clone(screen);
-    flags.wire.then(|| Trace::new(move |passed| screen.say(&passed.to_string())))
+    let key = flags.key.as_ref().and_then(|given| given.key("--key").ok());
+    let mask = key.map(Mask::of_key).unwrap_or_default();
+    flags.wire.then(|| Trace::new(move |passed| screen.say(&passed.to_string())).masked_by(mask))
 }
 
-async fn reach(whom: &Whom) -> Result<Call, Failure> {
+async fn reach(whom: &Whom, key: Option<&Key>) -> Result<Call, Failure> {
     let Whom { url, default_port, flags, .. } = whom;
     let (port, version) = (url.port.unwrap_or(*default_port), flags.ip.version());
     match url.scheme {
         Scheme::Udp => {
             let found = resolve(&url.host, port, version).await;
-            found.map(|addresses| Call::Datagrams(DatagramCall::new(addresses)))
+            found.map(|addresses| {
+                Call::Datagrams(DatagramCall::new(addresses).with_key(key.cloned()))
+            })
         }
-        Scheme::Tcp | Scheme::Http => {
+        Scheme::Tcp | Scheme::Http | Scheme::Https => {
             let found = connect(&url.host, port, version).await;
             found.map(|connection| Call::Stream(StreamCall::new(connection, flags.lines)))
         }

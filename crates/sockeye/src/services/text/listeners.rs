@@ -1,9 +1,14 @@
 //! Where a text service listens, and how it is served there.
 
+use std::sync::Arc;
+
+use sockeye_engine::access::SharedDoorkeeper;
 use sockeye_engine::datagram::serve::{DatagramPort, DatagramService};
 use sockeye_engine::datagram::socket::DatagramSocket;
 use sockeye_engine::drive::{Bounds, Driver, StreamService};
+use sockeye_engine::http::exchange::Books;
 use sockeye_engine::listen::{Bound, Door, bind_tcp, bind_udp};
+use sockeye_proto::access::entrance::TakesOver;
 use sockeye_proto::address::{Address, Scheme};
 use sockeye_proto::datagram::cookie::CookieKey;
 use sockeye_proto::datagram::guard::{Guard, GuardRules};
@@ -12,6 +17,7 @@ use sockeye_proto::text::framing::Framer;
 
 use crate::cli;
 use crate::exit::Failure;
+use crate::services::text::keyed::Keyed;
 use crate::services::{SERVICES, driver};
 use crate::serving::{Server, announce};
 
@@ -26,6 +32,8 @@ pub struct Options {
     pub plain: Vec<Network>,
     /// Whether datagrams are answered that begin like the answers of servers.
     pub takes_any_text: bool,
+    /// Who knows the key, where one is wanted.
+    pub doorkeeper: Option<SharedDoorkeeper>,
 }
 
 /// Sockets that are bound and not yet served.
@@ -56,7 +64,7 @@ impl Listeners {
                     let bound = bind_udp(&address.host, port, ip.version()).map_err(failed)?;
                     listeners.datagrams.extend(bound);
                 }
-                Scheme::Tcp | Scheme::Http => {
+                Scheme::Tcp | Scheme::Http | Scheme::Https => {
                     let bound = bind_tcp(&address.host, port, ip.version()).map_err(failed)?;
                     listeners.streams.extend(bound);
                 }
@@ -99,16 +107,17 @@ impl Listeners {
         Ok(Guard::new(rules, CookieKey::new(key)))
     }
 
-    /// Serves on all of them.
+    /// Serves on all of them; over TCP behind the key, where one is wanted. `datagram` sees to that
+    /// over UDP.
     pub fn serve<S, D>(
         self,
         server: &Server,
         options: &Options,
-        (service, door): (S, Door),
+        (service, books, door): (S, Arc<Books>, Door),
         datagram: impl Fn(Guard) -> D,
     ) -> Result<(), Failure>
     where
-        S: StreamService,
+        S: StreamService<Machine: TakesOver>,
         D: DatagramService,
     {
         let bounds = Bounds { idle: server.idle(), door };
@@ -117,6 +126,10 @@ impl Listeners {
         let sockets = self.datagrams.into_iter().zip(guards);
         let ports =
             sockets.map(|(socket, guard)| DatagramPort::new(socket, datagram(guard))).collect();
-        driver::serve(options.driver, service, bounds, self.streams, ports)
+        let Some(doorkeeper) = options.doorkeeper.clone() else {
+            return driver::serve(options.driver, service, bounds, self.streams, ports);
+        };
+        let keyed = Keyed { inner: service, framer: options.framer.clone(), doorkeeper, books };
+        driver::serve(options.driver, keyed, bounds, self.streams, ports)
     }
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use sockeye_engine::access::SharedDoorkeeper;
 use sockeye_engine::datagram::serve::DatagramService;
 use sockeye_engine::datagram::socket::{Datagram, Outbox};
 use sockeye_engine::drive::{StreamService, Work, Worker};
@@ -19,7 +20,9 @@ use sockeye_proto::text::dialogue::{Dialogue, Event};
 use sockeye_proto::text::framing::Framer;
 use sockeye_proto::text::{Direction, Speaker, is_refusal};
 
-use super::meaning;
+use super::keyed::verdict;
+use super::listeners::Options;
+use super::{keyed, meaning, meaning_of_turning_away};
 
 /// A speaker that can be served, and how what it asks is answered: at once, without blocking.
 pub trait Served:
@@ -138,6 +141,11 @@ fn status_of(answer: &[u8]) -> u16 {
     if is_refusal(&String::from_utf8_lossy(answer)) { 400 } else { 200 }
 }
 
+/// A responder that wants the key in each request, if anybody wants one.
+pub fn responder<S: Speaker + Clone>(responder: Responder<S>, options: &Options) -> Responder<S> {
+    if options.doorkeeper.is_some() { responder.wanting_key() } else { responder }
+}
+
 /// A speaker over datagrams.
 #[derive(Debug)]
 pub struct Replies<S> {
@@ -145,6 +153,8 @@ pub struct Replies<S> {
     pub responder: Responder<S>,
     /// Answers its questions.
     pub served: S,
+    /// Who knows the key, where one is wanted.
+    pub doorkeeper: Option<SharedDoorkeeper>,
     /// Counters, log, activity.
     pub books: Arc<Books>,
     /// What is being answered; kept for its memory.
@@ -160,7 +170,12 @@ impl<S: Served> DatagramService for Replies<S> {
                     let answer = self.served.answer(question);
                     outcome = self.responder.answered(now, pending, answer, &mut self.out);
                 }
-                Outcome::Send | Outcome::Nothing => break,
+                Outcome::Check(knock) => {
+                    let (bytes, doorkeeper) = (datagram.bytes, self.doorkeeper.as_ref());
+                    let verdict = verdict(doorkeeper, &knock, bytes);
+                    outcome = self.responder.checked(now, &knock, bytes, verdict, &mut self.out);
+                }
+                Outcome::Send | Outcome::Nothing | Outcome::TurnAway => break,
                 Outcome::Refuse => {
                     self.books.counters.refused.add(1);
                     break;
@@ -174,12 +189,18 @@ impl<S: Served> DatagramService for Replies<S> {
         if let Outcome::Nothing = outcome {
             return;
         }
+        let is_turned_away = matches!(outcome, Outcome::TurnAway);
+        let (message, answer) = (LineEnd::split(datagram.bytes).0, LineEnd::split(&self.out).0);
         self.books.passed(Direction::Out, datagram.from, &self.out, || {
-            meaning::<S>(LineEnd::split(&self.out).0, Direction::Out)
+            if is_turned_away {
+                meaning_of_turning_away(answer)
+            } else {
+                meaning::<S>(answer, Direction::Out)
+            }
         });
         self.books.activity.touch_at(now);
-        let (message, answer) = (LineEnd::split(datagram.bytes).0, LineEnd::split(&self.out).0);
-        note(&self.books, datagram.from, None, status_of(answer), message, answer);
+        let status = if is_turned_away { keyed::status_of(answer) } else { status_of(answer) };
+        note(&self.books, datagram.from, None, status, message, answer);
         outbox.push(datagram.reply_to(), |room| room.extend_from_slice(&self.out));
     }
 
@@ -197,6 +218,8 @@ impl<S: Served> DatagramService for Replies<S> {
 pub struct Echoes {
     /// The rules.
     pub responder: EchoResponder,
+    /// Who knows the key, where one is wanted.
+    pub doorkeeper: Option<SharedDoorkeeper>,
     /// Counters, log, activity.
     pub books: Arc<Books>,
     /// What is being answered; kept for its memory.
@@ -205,22 +228,29 @@ pub struct Echoes {
 
 impl DatagramService for Echoes {
     fn answer(&mut self, now: Tick, datagram: &Datagram<'_>, outbox: &mut Outbox) {
-        let status = match self.responder.handle(now, datagram.from, datagram.bytes, &mut self.out)
-        {
+        let bytes = datagram.bytes;
+        let mut outcome = self.responder.handle(now, datagram.from, bytes, &mut self.out);
+        if let Outcome::Check(knock) = outcome {
+            let verdict = verdict(self.doorkeeper.as_ref(), &knock, bytes);
+            outcome = self.responder.checked(now, &knock, bytes, verdict, &mut self.out);
+        }
+        let status = match outcome {
             Outcome::Send => 200,
+            Outcome::TurnAway => keyed::status_of(LineEnd::split(&self.out).0),
             Outcome::Refuse => {
                 self.books.counters.refused.add(1);
                 400
             }
-            Outcome::Nothing => return,
+            Outcome::Nothing | Outcome::Check(_) => return,
             Outcome::Dropped(reason) => return dropped(&self.books, datagram, reason),
             Outcome::Ask(never, _) => match never {},
         };
         self.books.activity.touch_at(now);
-        let (from, bytes) = (datagram.from, datagram.bytes);
+        let from = datagram.from;
         self.books.passed(Direction::In, from, bytes, || echo::meaning(Direction::In));
         self.books.passed(Direction::Out, from, &self.out, || match status {
             200 => echo::meaning(Direction::Out),
+            401 | 429 => meaning_of_turning_away(LineEnd::split(&self.out).0),
             _ => "refuses: as many as may be are here".into(),
         });
         note(&self.books, from, None, status, bytes, &self.out);

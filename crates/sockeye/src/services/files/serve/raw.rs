@@ -4,12 +4,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
+use sockeye_engine::access::SharedDoorkeeper;
 use sockeye_engine::disk::folder::{OpenError, Opened};
 use sockeye_engine::drive::{ShipFailure, Shipment, Shipped, StreamService, Work, Worker};
 use sockeye_engine::http::exchange::Books;
 use sockeye_engine::request_log::Record;
-use sockeye_proto::files::raw::{self, Event, SendFile, Sent};
+use sockeye_proto::access::entrance::Said;
+use sockeye_proto::access::{KEY_WANTED, Verdict};
+use sockeye_proto::files::raw::{self, Answer, Event, Question, Sent};
 use sockeye_proto::http::range::ByteRange;
+use sockeye_proto::http::target::SharePath;
 use sockeye_proto::machine::Fault;
 use sockeye_proto::text::Direction;
 use sockeye_proto::text::framing::Framer;
@@ -23,6 +27,8 @@ pub struct RawService {
     pub share: Arc<Share>,
     /// What tells where a conversation's name ends.
     pub framer: Framer,
+    /// Who knows the key, where one is wanted.
+    pub doorkeeper: Option<SharedDoorkeeper>,
     /// Counters, log, activity.
     pub books: Arc<Books>,
 }
@@ -34,7 +40,9 @@ impl StreamService for RawService {
     fn open(&self, peer: SocketAddr) -> (raw::Server, Sender) {
         let (share, books) = (Arc::clone(&self.share), Arc::clone(&self.books));
         let machine = raw::Server::new(self.framer.clone());
-        (machine, Sender { share, books, request: None, peer })
+        let doorkeeper = self.doorkeeper.clone();
+        let machine = if doorkeeper.is_some() { machine.wanting_key() } else { machine };
+        (machine, Sender { share, doorkeeper, books, request: None, peer })
     }
 }
 
@@ -42,6 +50,7 @@ impl StreamService for RawService {
 #[derive(Debug)]
 pub struct Sender {
     share: Arc<Share>,
+    doorkeeper: Option<SharedDoorkeeper>,
     books: Arc<Books>,
     request: Option<Request>,
     peer: SocketAddr,
@@ -76,11 +85,16 @@ impl Sender {
     }
 }
 
-impl Worker<raw::Server> for Sender {
-    fn perform(&mut self, SendFile(path): SendFile) -> Work<Sent> {
+impl Sender {
+    /// What the doorkeeper says; where there is none, nobody asks.
+    fn verdict(&self, said: &[u8]) -> Option<Verdict> {
+        self.doorkeeper.as_ref()?.check_if_guess(self.peer.ip(), said)
+    }
+
+    fn send(&self, path: SharePath) -> Shipment<Answer> {
         let share = Arc::clone(&self.share);
         let open = move || {
-            let refused = |note: String| Err(Sent::NotFound { note });
+            let refused = |note: String| Err(Answer::Sent(Sent::NotFound { note }));
             match share.look_up_waiting(&path) {
                 Ok(Opened::File(_)) if path.wants_folder() => {
                     refused("it is a file, not a folder".into())
@@ -94,30 +108,57 @@ impl Worker<raw::Server> for Sender {
                 Err(error) => refused(error.to_string()),
             }
         };
-        let done = |shipped: Shipped| match shipped.failure {
-            None => Sent::Whole { bytes: shipped.bytes },
-            Some(ShipFailure::File(note)) => {
-                Sent::Broken { bytes: shipped.bytes, by_peer: false, note }
-            }
-            Some(ShipFailure::Peer(note)) => Sent::Broken {
-                bytes: shipped.bytes,
-                by_peer: true,
-                note: format!("the peer left: {note}"),
-            },
+        let done = |shipped: Shipped| {
+            Answer::Sent(match shipped.failure {
+                None => Sent::Whole { bytes: shipped.bytes },
+                Some(ShipFailure::File(note)) => {
+                    Sent::Broken { bytes: shipped.bytes, by_peer: false, note }
+                }
+                Some(ShipFailure::Peer(note)) => Sent::Broken {
+                    bytes: shipped.bytes,
+                    by_peer: true,
+                    note: format!("the peer left: {note}"),
+                },
+            })
         };
-        Work::Send(Shipment { open: Box::new(open), done: Box::new(done) })
+        Shipment { open: Box::new(open), done: Box::new(done) }
+    }
+
+    /// Nobody is let in who said no key, or not the right one.
+    fn turned_away(&mut self, verdict: Option<Verdict>) {
+        let told = verdict.map_or_else(|| KEY_WANTED.to_owned(), |verdict| verdict.to_string());
+        self.books.passed(Direction::Out, self.peer, told.as_bytes(), || {
+            "says what is wanted, then the end".into()
+        });
+        let status = if matches!(verdict, Some(Verdict::TooMany { .. })) { 429 } else { 401 };
+        if let Some(request) = &mut self.request {
+            request.outcome = Some(Outcome { status, sent_bytes: 0, note: Some(told) });
+        }
+    }
+}
+
+impl Worker<raw::Server> for Sender {
+    fn perform(&mut self, question: Question) -> Work<Answer> {
+        match question {
+            Question::CheckKey(Said(said)) => Work::Done(Answer::Checked(self.verdict(&said))),
+            Question::SendFile(path) => Work::Send(self.send(path)),
+        }
     }
 
     fn happened(&mut self, event: Event) {
         match event {
-            Event::Asked(name) => {
-                self.books.passed(Direction::In, self.peer, &name, || {
-                    "asks for the file of this name".into()
-                });
+            Event::Asked { name, key_bytes } => {
+                if let Some(trace) = &self.books.trace {
+                    let with_key = if key_bytes == 0 { "" } else { ", with the key before it" };
+                    let meaning = format!("asks for the file of this name{with_key}");
+                    let bytes = (&name[..], key_bytes as u64);
+                    trace.passed(Direction::In, ("tcp", self.peer), bytes, &meaning);
+                }
                 self.books.activity.begun();
                 let (at, begun) = (SystemTime::now(), Instant::now());
                 self.request = Some(Request { at, begun, name, outcome: None });
             }
+            Event::TurnedAway(verdict) => self.turned_away(verdict),
             Event::Answered(sent) => {
                 self.show(&sent);
                 let (status, sent_bytes, note) = match sent {
