@@ -1,12 +1,14 @@
 //! Bodies that are not as long as they say, that are cut, or that come while the hub ends.
 
+use std::io::Write as _;
 use std::net::Shutdown;
 use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::house::{House, send};
-use crate::support::{Http, answers, assert_same_bytes, pattern, read_to_the_end};
+use crate::frames::{PREFACE, frame, post, read_frame};
+use crate::house::{House, send, wait_until};
+use crate::support::{Http, answers, assert_same_bytes, connect, pattern, read_to_the_end};
 
 /// An upload of which half was sent.
 fn half_sent(house: &House, path: &str, contents: &[u8]) -> Http {
@@ -115,6 +117,33 @@ fn chunks_that_are_cut_or_none_leave_nothing() {
     }
 }
 
+/// A stream may end before its length, behind it, by a reset, or with its connection.
+#[test]
+fn on_http_2_a_body_of_another_length_leaves_nothing_and_the_connection_goes_on() {
+    let house = House::new();
+    let head = |stream, path: &str, length| frame(1, 4, stream, &post(path, Some(length)));
+    let mut http2 = connect(house.server.http());
+    let shorter = [head(1, "/shorter", 10), frame(0, 1, 1, b"hello")].concat();
+    let longer = [head(3, "/longer", 3), frame(0, 1, 3, b"hello")].concat();
+    let reset = [head(5, "/reset", 10), frame(0, 0, 5, b"hello"), frame(3, 0, 5, &[0, 0, 0, 8])];
+    let right = [head(7, "/right", 5), frame(0, 1, 7, b"hello")].concat();
+    let all = [&frame(4, 0, 0, &[])[..], &shorter, &longer, &reset.concat(), &right].concat();
+    http2.write_all(&[PREFACE, &all].concat()).unwrap();
+    loop {
+        let (kind, stream, payload) = read_frame(&mut http2).expect("an answer to the right one");
+        if (kind, stream) == (1, 7) {
+            // 200 stands in the table at 8.
+            assert_eq!(payload[0], 0x88, "{payload:?}");
+            break;
+        }
+        assert!(kind != 1 || payload[0] != 0x88, "stream {stream} was told 200");
+    }
+    let cut = [head(9, "/cut", 10), frame(0, 0, 9, b"hello")].concat();
+    http2.write_all(&cut).unwrap();
+    http2.shutdown(Shutdown::Both).unwrap();
+    house.assert_holds(&[("right", b"hello")]);
+}
+
 #[test]
 fn an_http_1_0_sender_without_a_length_has_sent_nothing() {
     let house = House::new();
@@ -136,6 +165,7 @@ fn ctrl_c_lets_an_upload_finish() {
         let mut house = House::new();
         let contents = pattern(400_000);
         let mut sender = half_sent(&house, "/a", &contents);
+        wait_until("it is being received", || house.received_bytes() >= 200_000);
         let mut idle = Http::connect(house.server.http());
         assert_eq!(idle.get("/-/health", &[]).status, 200);
         house.server.process.signal(signal);

@@ -53,6 +53,16 @@ impl House {
         send(&mut http, (method, path), fields, body)
     }
 
+    /// How many bytes of bodies have been received so far.
+    pub(crate) fn received_bytes(&self) -> u64 {
+        let metrics = self.server.get("/-/metrics").text();
+        let of_files = |line: &&str| {
+            line.starts_with("sockeye_received_bytes_total") && line.contains("files")
+        };
+        let line = metrics.lines().find(of_files).unwrap_or_else(|| panic!("{metrics}"));
+        line.rsplit(' ').next().unwrap().parse().unwrap()
+    }
+
     /// Everything in the folder, hidden or not; a folder's name ends in a slash.
     pub(crate) fn everything(&self) -> BTreeMap<String, Vec<u8>> {
         let mut found = BTreeMap::new();

@@ -9,6 +9,7 @@ mod crowd;
 mod cuts;
 mod early;
 mod forms;
+mod frames;
 mod house;
 mod names;
 mod patience;

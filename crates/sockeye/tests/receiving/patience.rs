@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::house::{House, send};
+use crate::frames::{PREFACE, frame, post, read_frame};
+use crate::house::{House, send, wait_until};
 use crate::support::{Answer, Http, answers, connect, pattern, read_to_the_end};
 
 #[test]
@@ -114,20 +115,13 @@ fn a_slow_piece_gets_408_and_is_kept_as_far_as_it_came() {
 fn a_slow_body_on_http_2_is_given_up_alone() {
     let house = House::new();
     let mut http2 = connect(house.server.http());
-    let frame = |kind: u8, flags: u8, stream: u32, payload: &[u8]| {
-        let length = (payload.len() as u32).to_be_bytes();
-        [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
-    };
-    // RFC 7541, appendix A: 3 is POST, 6 http, 4 the path's and 1 the authority's name.
-    let head = |path: &str| [b"\x83\x86\x04\x02", path.as_bytes(), b"\x01\x09localhost"].concat();
-    http2.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
-    http2.write_all(&[frame(4, 0, 0, &[]), frame(1, 4, 1, &head("/s"))].concat()).unwrap();
-    http2.write_all(&frame(0, 0, 1, b"hello")).unwrap();
-    http2.write_all(&[frame(1, 4, 3, &head("/q")), frame(0, 1, 3, b"quick")].concat()).unwrap();
+    let begin = [frame(4, 0, 0, &[]), frame(1, 4, 1, &post("/s", None)), frame(0, 0, 1, b"hello")];
+    let quick = [frame(1, 4, 3, &post("/q", None)), frame(0, 1, 3, b"quick")];
+    http2.write_all(&[PREFACE, &begin.concat(), &quick.concat()].concat()).unwrap();
     let since = Instant::now();
     let mut statuses = Vec::new();
     while statuses.len() < 2 {
-        let (kind, stream, payload) = read_frame(&mut http2);
+        let (kind, stream, payload) = read_frame(&mut http2).unwrap();
         if kind == 1 {
             statuses.push((stream, payload, since.elapsed().as_secs()));
         }
@@ -141,21 +135,12 @@ fn a_slow_body_on_http_2_is_given_up_alone() {
     house.assert_holds(&[("q", b"quick")]);
 }
 
-fn read_frame(stream: &mut std::net::TcpStream) -> (u8, u32, Vec<u8>) {
-    use std::io::Read as _;
-    let mut start = [0; 9];
-    stream.read_exact(&mut start).unwrap();
-    let length = u32::from_be_bytes([0, start[0], start[1], start[2]]) as usize;
-    let mut payload = vec![0; length];
-    stream.read_exact(&mut payload).unwrap();
-    (start[3], u32::from_be_bytes([start[5], start[6], start[7], start[8]]), payload)
-}
-
 fn an_upload_that_does_not_move_is_cut_at_the_end_of_the_drain() {
     let mut house = House::new();
     let mut http = Http::connect(house.server.http());
     http.send(http.request("PUT", "/a", &[("Content-Length", "1000000")]));
     http.send(pattern(400_000));
+    wait_until("it is being received", || house.received_bytes() >= 400_000);
     let since = Instant::now();
     house.server.process.signal(Signal::INT);
     assert_eq!(house.server.process.wait().code(), Some(0));

@@ -44,7 +44,7 @@ impl<'a> Upload<'a> {
 
     /// A piece of which only the beginning is sent, and has been received.
     fn torn(&self, offset: usize, announced: usize, sent: &[u8]) -> Http {
-        let before = received_bytes(self.house);
+        let before = self.house.received_bytes();
         let mut http = Http::connect(self.house.server.http());
         let (offset, announced) = (offset.to_string(), announced.to_string());
         let fields =
@@ -52,7 +52,7 @@ impl<'a> Upload<'a> {
         http.send(http.request("PATCH", &self.place, &fields));
         http.send(sent);
         let until = before + sent.len() as u64;
-        wait_until("the piece's beginning is here", || received_bytes(self.house) >= until);
+        wait_until("the piece's beginning is here", || self.house.received_bytes() >= until);
         http
     }
 }
@@ -61,13 +61,6 @@ impl<'a> Upload<'a> {
 fn assert_progress(answer: &Answer, offset: usize) {
     let told = (answer.the("upload-offset"), answer.the("upload-complete"));
     assert_eq!(told, (offset.to_string().as_str(), "?0"));
-}
-
-fn received_bytes(house: &House) -> u64 {
-    let metrics = house.server.get("/-/metrics").text();
-    let mut lines = metrics.lines().filter(|line| line.starts_with("sockeye_received_bytes_total"));
-    let line = lines.find(|line| line.contains("files")).unwrap_or_else(|| panic!("{metrics}"));
-    line.rsplit(' ').next().unwrap().parse().unwrap()
 }
 
 #[test]
