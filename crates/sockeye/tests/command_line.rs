@@ -44,8 +44,9 @@ fn help_of_every_verb_ends_well_and_shows_what_to_type() {
         (&["serve", "files", "--help"], &["--on", "--idle-timeout", "Examples:", "dynamic"]),
         (
             &["get", "--help"],
-            &["--output", "--overwrite", "--json", "Examples:", "standard output"],
+            &["--output", "--overwrite", "--json", "Examples:", "standard output", "--key"],
         ),
+        (&["put", "--help"], &["FILE|FOLDER", "--json", "Examples:", "--key", "--ephemeral"]),
     ] {
         let (code, stdout, stderr) = outcome(arguments, &[]);
         assert_eq!((code, stderr.as_str()), (Some(0), ""), "{arguments:?}");
@@ -81,7 +82,10 @@ fn wrong_usage_is_exit_2_and_names_what_is_wrong() {
     assert_usage_error(&["up", "--config", "/dev/zero"], "1 MiB at most");
     assert_usage_error(&["serve"], "files");
     assert_usage_error(&["serve", "fils"], "files");
-    assert_usage_error(&["serve", "files", "--on", "ftp://127.0.0.1:0"], "http://, tcp://");
+    assert_usage_error(
+        &["serve", "files", "--on", "ftp://127.0.0.1:0"],
+        "http://, https://, tcp://",
+    );
     assert_usage_error(&["serve", "files", "--on", "http://127.0.0.1:0/x"], "leave `/x` out");
     assert_usage_error(&["serve", "files", "--on", "http://me@127.0.0.1:0"], "user name");
     assert_usage_error(&["serve", "files", "--log", "xml"], "json");

@@ -54,6 +54,23 @@ fn a_large_body_waits_for_the_word_and_goes_without_it_after_a_second() {
 }
 
 #[test]
+fn a_server_that_cannot_be_asked_is_sent_the_body_without() {
+    let fake = Fake::new(|_, head, peer| {
+        if field(head, "Expect").is_some() {
+            peer.answer("417 What", "", "");
+            return Next::Close;
+        }
+        peer.body(head);
+        peer.say(CREATED);
+        Next::Keep
+    });
+    let putter = Putter::new();
+    putter.file("a.bin", pattern(2_000_000));
+    putter.put(&["a.bin", &fake.url("/")]).assert_well();
+    assert_eq!(fake.requests(), ["PUT /a.bin"; 2]);
+}
+
+#[test]
 fn standard_input_goes_in_chunks() {
     let (sender, received) = channel();
     let sender = Mutex::new(sender);

@@ -56,6 +56,28 @@ fn the_one_certificate_is_trusted_whose_fingerprint_was_given() {
 }
 
 #[test]
+fn files_are_put_to_the_one_certificate_too() {
+    let house = House::new();
+    let server = house.serve(&["--uploads"]);
+    let right = fingerprint(&house.certificate());
+    let large = crate::support::pattern(9_000_000);
+    std::fs::write(house.fixture.beside("large.bin"), &large).unwrap();
+    let put = |flags: &[&str]| {
+        let mut command = sockeye();
+        command.env("SSL_CERT_FILE", "/nowhere").env_remove("SSL_CERT_DIR");
+        let to = format!("https://{}/", server.https());
+        command.args(["put", "secret.txt", "large.bin", &to]).args(flags);
+        run(command.current_dir(house.fixture.beside("")))
+    };
+    assert_not_trusted(put(&[]));
+    let done = put(&["--fingerprint", &right]);
+    assert!(done.status.success(), "{done:?}");
+    let arrived = std::fs::read(house.fixture.path("large.bin")).unwrap();
+    crate::support::assert_same_bytes(&arrived, &large, "large.bin");
+    assert!(house.fixture.path("secret.txt").exists());
+}
+
+#[test]
 fn a_fingerprint_stands_for_the_server_whatever_its_names_and_dates() {
     let house = House::new();
     // What the server would refuse of the user's own: an old one that is kept is made anew there.

@@ -40,6 +40,8 @@ pub struct Line {
     /// Whether the server was ever reached: if not, there is no use in trying again.
     is_reached: Arc<AtomicBool>,
     open: Option<(String, Connection<Body>)>,
+    /// Whether the server can be asked first whether it wants a body.
+    announces: bool,
 }
 
 /// A request.
@@ -120,7 +122,7 @@ impl Answer {
 impl Line {
     /// A line that is not open yet.
     pub fn new(way: Arc<Way>, is_reached: Arc<AtomicBool>) -> Self {
-        Self { way, is_reached, open: None }
+        Self { way, is_reached, open: None, announces: true }
     }
 
     /// How the server is reached.
@@ -136,6 +138,12 @@ impl Line {
             if answer.status.is_success() && key.is_some() {
                 self.way.keys.accepted();
             }
+            let is_unasked = answer.status == StatusCode::EXPECTATION_FAILED && self.announces;
+            if is_unasked && !is_gone(asked, answer.position) {
+                // RFC 9110, section 10.1.1: the same without asking.
+                self.announces = false;
+                continue;
+            }
             let is_refused = answer.status == StatusCode::UNAUTHORIZED;
             if !is_refused || !self.way.keys.are_for(asked.url) {
                 return Ok(answer);
@@ -150,8 +158,9 @@ impl Line {
 
     async fn ask_once(&mut self, asked: &Asked<'_>, key: Option<&Key>) -> Result<Answer, Trouble> {
         loop {
+            let announces = self.announces;
             let (connection, is_kept) = self.connection(asked.url).await?;
-            let (request, hand) = request(asked, key)?;
+            let (request, hand) = request(asked, key, announces)?;
             let talked = talk(asked.url, connection, request, &hand).await;
             if !matches!(talked, Ok((_, true))) {
                 self.open = None;
@@ -203,7 +212,11 @@ fn is_gone(asked: &Asked<'_>, position: u64) -> bool {
     matches!(asked.body, Some((Source::Stdin(_), _))) && position > 0
 }
 
-fn request(asked: &Asked<'_>, key: Option<&Key>) -> Result<(Request<Body>, Arc<Hand>), Trouble> {
+fn request(
+    asked: &Asked<'_>,
+    key: Option<&Key>,
+    announces: bool,
+) -> Result<(Request<Body>, Arc<Hand>), Trouble> {
     let mut request = connection::request(asked.method.clone(), asked.url, key)
         .header(header::ACCEPT, "application/json");
     for (name, value) in &asked.fields {
@@ -220,7 +233,7 @@ fn request(asked: &Asked<'_>, key: Option<&Key>) -> Result<(Request<Body>, Arc<H
         Some((source, offset)) => {
             let bytes = source.bytes_from(offset);
             let length = bytes.remaining_bytes();
-            is_announced = length.is_none_or(|length| length > ANNOUNCED_FROM_BYTES);
+            is_announced = announces && length.is_none_or(|length| length > ANNOUNCED_FROM_BYTES);
             if let Some(length) = length {
                 request = request.header(header::CONTENT_LENGTH, length);
             }

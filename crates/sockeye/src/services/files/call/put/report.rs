@@ -101,7 +101,7 @@ impl Report {
             Outcome::NotTried => {
                 self.not_tried += 1;
                 let url = Address { path: item.remote.clone(), ..url.clone() };
-                self.thing(item, &url, ("not tried", item.length), None);
+                self.thing(item, &url, ("not sent", item.length), None);
             }
         }
         self.count();
@@ -136,7 +136,7 @@ impl Report {
             let many = format!("{refused} of {total} were refused");
             let untried = match self.not_tried {
                 0 => String::new(),
-                untried => format!(", and {untried} were not tried"),
+                untried => format!(", and {untried} were not sent"),
             };
             Err(Failure::SaidNo(alone.unwrap_or(many + &untried)))
         } else if not_sent > 0 {
