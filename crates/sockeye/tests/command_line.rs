@@ -81,7 +81,10 @@ fn wrong_usage_is_exit_2_and_names_what_is_wrong() {
     assert_usage_error(&["up", "--config", "/dev/zero"], "1 MiB at most");
     assert_usage_error(&["serve"], "files");
     assert_usage_error(&["serve", "fils"], "files");
-    assert_usage_error(&["serve", "files", "--on", "ftp://127.0.0.1:0"], "http://, tcp://");
+    assert_usage_error(
+        &["serve", "files", "--on", "ftp://127.0.0.1:0"],
+        "http://, https://, tcp://",
+    );
     assert_usage_error(&["serve", "files", "--on", "http://127.0.0.1:0/x"], "leave `/x` out");
     assert_usage_error(&["serve", "files", "--on", "http://me@127.0.0.1:0"], "user name");
     assert_usage_error(&["serve", "files", "--log", "xml"], "json");
