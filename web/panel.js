@@ -6,6 +6,7 @@ import { inFolder, isLoopback, pageOfFolder } from "./addresses.js";
 import { breakable, copyButton } from "./copyable.js";
 import { visibleName } from "./format.js";
 import { shellAddress } from "./quoting.js";
+import { hindrance, wantsKey } from "./standing.js";
 
 export function createPanel(hub, { announce }) {
   const panel = document.getElementById("hub");
@@ -70,8 +71,9 @@ export function createPanel(hub, { announce }) {
         definition.append(copyable(command, what));
         parts.push(term, definition);
       };
-      add("List this folder", `curl ${shellAddress(location.origin, pageOfFolder(folder, { browse }))}`, "the command that lists this folder");
+      add("List this folder", `curl ${keyFor("GET")}${shellAddress(location.origin, pageOfFolder(folder, { browse }))}`, "the command that lists this folder");
       if (item) add("Fetch a file", fetchCommand(folder, item), "the command that fetches a file");
+      if (hindrance() === null) add("Send a file", `curl ${keyFor("PUT")}-T photo.jpg ${shellAddress(location.origin, folder)}`, "the command that sends a file");
       list.replaceChildren(...parts);
       terminal.hidden = false;
     },
@@ -81,6 +83,11 @@ export function createPanel(hub, { announce }) {
       terminal.hidden = true;
     },
   };
+}
+
+/** What lets a request of this kind in, for curl; the key itself stays out of sight. */
+function keyFor(method) {
+  return wantsKey(method) ? '-H "Authorization: Bearer $SOCKEYE_KEY" ' : "";
 }
 
 function parsed(url) {
@@ -97,5 +104,5 @@ function fetchCommand(folder, item) {
   // like in the name, give the name itself, if a quoted one is safe anywhere.
   const plainInAddress = address.endsWith(`/${item.name}`);
   const safeInQuotes = /^[^\p{C}"$`\\!%/-][^\p{C}"$`\\!%/]*$/u.test(item.name);
-  return plainInAddress || !safeInQuotes ? `curl -O ${address}` : `curl -o "${item.name}" ${address}`;
+  return plainInAddress || !safeInQuotes ? `curl ${keyFor("GET")}-O ${address}` : `curl ${keyFor("GET")}-o "${item.name}" ${address}`;
 }

@@ -303,7 +303,7 @@ describe("what is not taken", () => {
         const bodies = [];
         page.on("request", (request) => request.method() === "PATCH" && bodies.push(request.url()));
         await choose(page, await made("whale.bin", Buffer.alloc(70 * MEGABYTE)));
-        await eventually(page, () => itemWords(page, "whale.bin"), "Too large. It has 73 MB, and this hub takes at most 64 MB a file.");
+        await eventually(page, () => itemWords(page, "whale.bin"), "Too large. It has 73 MB, and this hub takes at most 67 MB a file.");
         assert.deepEqual(bodies, []);
       },
       { expected: REFUSED },

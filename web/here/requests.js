@@ -36,6 +36,6 @@ export const askForInvite = () => say("/-/api/invite", { method: "GET", title: "
 /** The same, with another key. */
 export const changeKey = () => say("/-/api/key", { title: "A new key", asks: "wants another key", tells: "the new link, with dots here where the key is", veil: withoutKey });
 
-export const showOut = (id) => say(`/-/api/guests/${encodeURIComponent(id)}/out`, { title: "Throwing a guest out", asks: "wants this guest out", tells: "out, and the key is another one", well: [200, 204] });
+export const showOut = (id) => say(`/-/api/guests/${encodeURIComponent(id)}/out`, { title: "Throwing a guest out", asks: "wants this guest out", tells: "out, and the key is another one", well: [204] });
 
-export const leave = () => say("/-/leave", { title: "Leaving the hub", asks: "wants the cookie to be worth nothing", tells: "it is worth nothing now", well: [200, 204] });
+export const leave = () => say("/-/leave", { title: "Leaving the hub", asks: "wants the cookie to be worth nothing", tells: "it is worth nothing now", well: [204] });

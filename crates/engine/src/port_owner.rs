@@ -29,8 +29,26 @@ pub fn owner_of_tcp_port(port: u16) -> Option<String> {
     None
 }
 
-/// The inodes of listening sockets (state 0A) on a port, from a table of `/proc/net`.
+/// Whether all who listen on a TCP port are processes of this process's user; not if nobody does,
+/// or if that cannot be seen.
+pub fn is_of_this_user(port: u16) -> bool {
+    let own = rustix::process::geteuid().as_raw().to_string();
+    let users: Vec<String> = ["/proc/net/tcp", "/proc/net/tcp6"]
+        .iter()
+        .filter_map(|table| std::fs::read_to_string(table).ok())
+        .flat_map(|table| listening(&table, port, 7))
+        .collect();
+    !users.is_empty() && users.iter().all(|user| *user == own)
+}
+
+/// The inodes of listening sockets on a port, from a table of `/proc/net`.
 fn listening_inodes(table: &str, port: u16) -> Vec<String> {
+    let inodes = listening(table, port, 9);
+    inodes.into_iter().map(|inode| format!("socket:[{inode}]")).collect()
+}
+
+/// A column of the rows of listening sockets (state 0A) on a port.
+fn listening(table: &str, port: u16, column: usize) -> Vec<String> {
     let wanted = format!(":{port:04X}");
     table
         .lines()
@@ -38,7 +56,7 @@ fn listening_inodes(table: &str, port: u16) -> Vec<String> {
         .filter_map(|line| {
             let fields: Vec<&str> = line.split_whitespace().collect();
             let listens = fields.get(1)?.ends_with(&wanted) && *fields.get(3)? == "0A";
-            listens.then(|| format!("socket:[{}]", fields.get(9).copied().unwrap_or_default()))
+            listens.then(|| fields.get(column).copied().unwrap_or_default().to_owned())
         })
         .collect()
 }
@@ -62,6 +80,15 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let owner = owner_of_tcp_port(listener.local_addr().unwrap().port()).unwrap();
         assert!(owner.ends_with(&format!("(process {})", std::process::id())), "{owner}");
+    }
+
+    #[test]
+    fn a_port_of_this_process_is_of_its_user_and_a_free_one_of_nobody() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        assert!(is_of_this_user(port));
+        drop(listener);
+        assert!(!is_of_this_user(port));
     }
 
     #[test]

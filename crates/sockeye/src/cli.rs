@@ -1,6 +1,5 @@
 //! The command line, each flag defined once: help, sockeye.toml and SOCKEYE_* come out of this.
 
-use std::ffi::OsString;
 use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::path::PathBuf;
@@ -10,8 +9,6 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use sockeye_engine::drive::Driver;
 use sockeye_engine::listen::IpVersion;
 use sockeye_engine::request_log::LogFormat;
-use sockeye_engine::tls::client::Trust;
-use sockeye_engine::tls::fingerprint::Fingerprint;
 use sockeye_proto::address::{Address, Scheme};
 use sockeye_proto::datagram::network::Network;
 use sockeye_proto::idle::IdleTimeout;
@@ -21,9 +18,15 @@ use sockeye_proto::text::framing::{self, Framer};
 use crate::exit::Failure;
 use crate::size::Size;
 
+pub use self::get::{Get, Pin};
 pub use self::key::{GivenKey, JoinKey};
+pub use self::link::{ClientKey, Link, Secret};
+pub use self::put::Put;
 
+mod get;
 mod key;
+mod link;
+mod put;
 
 /// A LAN hub and a network bench in one binary.
 ///
@@ -55,6 +58,8 @@ pub enum Verb {
     Serve(Serve),
     /// Fetch a file, whichever wire the URL names.
     Get(Get),
+    /// Send files and folders to a hub that takes them, or to any server that takes PUT.
+    Put(Put),
     /// Say something to an echo server, and see how long it takes.
     Echo(Echo),
     /// Ask a clock server for the date or the time.
@@ -480,72 +485,6 @@ pub struct Config {
     pub config: Option<PathBuf>,
 }
 
-/// `sockeye get`.
-#[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-#[command(after_help = "Examples:\n  sockeye get http://127.0.0.1:8080/photo.jpg\n  \
-                        sockeye get http://127.0.0.1:8080/list.txt -o - | sort\n  \
-                        sockeye get https://192.168.1.7:8080/photo.jpg --fingerprint AB:01:...\n  \
-                        sockeye get tcp://127.0.0.1:7008/photo.jpg -o copy.jpg\n\n\
-                        Over http, a get that was cut goes on where it was when it is run again. The raw\n\
-                        tcp wire has no lengths: there, a cut cannot be told from the file's end.")]
-pub struct Get {
-    /// What to fetch: http://HOST:PORT/PATH, https:// likewise, or tcp://HOST:PORT/NAME.
-    #[arg(value_name = "URL", value_parser = client_address)]
-    pub url: Address,
-    /// Where to write it; `-` is standard output. Without it, the URL's last name.
-    #[arg(long, short, value_name = "FILE")]
-    pub output: Option<OsString>,
-    /// Replaces a file that exists.
-    #[arg(long)]
-    pub overwrite: bool,
-    /// Says what was done as one JSON object on standard output.
-    #[arg(long)]
-    pub json: bool,
-    /// Shows no progress.
-    #[arg(long, short)]
-    pub quiet: bool,
-    /// Shows what goes over the wire on stderr: when, which way, its bytes, and what it means.
-    #[arg(long)]
-    pub wire: bool,
-    /// Over https, whom to trust.
-    #[command(flatten)]
-    pub pin: Pin,
-    /// Of names, only the IP version.
-    #[command(flatten)]
-    pub ip: Ip,
-    /// Where settings come from.
-    #[command(flatten)]
-    pub config: Config,
-}
-
-/// Flags of the clients that speak https.
-#[derive(Clone, Debug, Default, Args)]
-pub struct Pin {
-    /// Trusts the server with this certificate and no other, whatever its names and dates: its
-    /// SHA-256, as the hub shows it. Without it, whom this machine's roots vouch for.
-    #[arg(long, value_name = "HEX")]
-    pub fingerprint: Option<Fingerprint>,
-}
-
-impl Pin {
-    /// Whom to trust.
-    pub fn trust(&self) -> Trust {
-        self.fingerprint.map_or(Trust::System, Trust::Pinned)
-    }
-
-    /// A fingerprint that nothing would be compared with is refused: who gives one relies on it.
-    pub fn check(&self, url: &Address) -> Result<(), Failure> {
-        match self.fingerprint {
-            Some(_) if url.scheme != Scheme::Https => Err(Failure::Usage(format!(
-                "{url} shows no certificate to compare --fingerprint with; write https://, or leave \
-                 --fingerprint out"
-            ))),
-            _ => Ok(()),
-        }
-    }
-}
-
 /// `sockeye echo`.
 #[derive(Debug, Args)]
 #[command(
@@ -701,7 +640,8 @@ fn idle_timeout(text: &str) -> Result<IdleTimeout, String> {
 
 /// Where a files server listens.
 pub fn server_address(text: &str) -> Result<Address, String> {
-    without_path(client_address(text)?)
+    let schemes = [Scheme::Http, Scheme::Https, Scheme::Tcp];
+    without_path(Address::parse(text, &schemes, Scheme::Http).map_err(|e| e.to_string())?)
 }
 
 fn without_path(address: Address) -> Result<Address, String> {
@@ -722,9 +662,4 @@ pub fn hub_address(text: &str) -> Result<Address, String> {
 /// The address of a text service.
 pub fn text_address(text: &str) -> Result<Address, String> {
     Address::parse(text, &[Scheme::Tcp, Scheme::Udp], Scheme::Tcp).map_err(|e| e.to_string())
-}
-
-fn client_address(text: &str) -> Result<Address, String> {
-    let schemes = [Scheme::Http, Scheme::Https, Scheme::Tcp];
-    Address::parse(text, &schemes, Scheme::Http).map_err(|e| e.to_string())
 }

@@ -10,7 +10,8 @@ use sockeye_engine::activity::Activity;
 use sockeye_engine::drive::Driver;
 use sockeye_engine::gate::{ClientLimits, Gate};
 use sockeye_engine::http::exchange::Books;
-use sockeye_engine::listen::{Door, own_address};
+use sockeye_engine::interfaces;
+use sockeye_engine::listen::Door;
 use sockeye_engine::metrics::ServiceCounters;
 use sockeye_engine::request_log::RequestLog;
 use sockeye_engine::stop::{Signals, Stop};
@@ -146,10 +147,15 @@ pub fn url(scheme: Scheme, address: SocketAddr) -> String {
     format!("{}://{address}", scheme.as_str())
 }
 
-/// The address by which others reach a listener: for one on all addresses, the address of the
-/// interface that the network is on.
+/// The address by which others reach a listener: for one on all addresses, the likeliest of this
+/// machine's.
 pub fn reachable(ip: IpAddr) -> IpAddr {
-    if ip.is_unspecified() { own_address().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)) } else { ip }
+    if !ip.is_unspecified() {
+        return ip;
+    }
+    let likeliest = interfaces::addresses().into_iter().map(|one| one.ip);
+    let mut of_its_kind = likeliest.filter(|own| ip.is_ipv6() || own.is_ipv4());
+    of_its_kind.next().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
 }
 
 /// Prints on stdout, where only data and addresses go.

@@ -190,7 +190,8 @@ mod tests {
         let mut files = modules_of(script);
         files.insert(template.to_owned());
         files.extend(named(text_of(template), "{{assets}}").into_iter().map(str::to_owned));
-        let sheets: Vec<String> = files.iter().filter(|f| f.ends_with(".css")).cloned().collect();
+        let sheets: Vec<String> =
+            files.iter().filter(|f| f.split('.').next_back() == Some("css")).cloned().collect();
         for sheet in sheets {
             let parts = named(text_of(&sheet), "url(\"");
             files.extend(parts.into_iter().map(|part| resolve(&sheet, part)));

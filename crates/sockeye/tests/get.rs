@@ -170,7 +170,7 @@ fn it_is_written_where_it_is_told_to() {
     let contents = pattern(700_000);
     fixture.file("a.bin", &contents);
     let server = Server::files(&fixture.share(), &[]);
-    for url in [server.url("/a.bin?x=y#k=z"), format!("tcp://{}/a.bin", server.tcp())] {
+    for url in [server.url("/a.bin?x=y#k=abcdefghijkl"), format!("tcp://{}/a.bin", server.tcp())] {
         let getter = Getter::new();
         fs::create_dir(getter.path("folder")).unwrap();
         getter.assert_got(&getter.get(&[&url, "-o", "other"]), "other", &contents);

@@ -110,6 +110,12 @@ impl Facts {
 }
 
 impl FileHandle {
+    /// A regular file that was opened elsewhere, as it is now.
+    pub fn from_descriptor(descriptor: OwnedFd) -> io::Result<Self> {
+        let facts = Facts::of(&fstat(&descriptor)?);
+        Ok(Self { descriptor, facts })
+    }
+
     /// Whether its contents changed since it was opened, other than by growing.
     pub(crate) fn was_rewritten(&self) -> io::Result<bool> {
         let now = Facts::of(&fstat(&self.descriptor)?);
@@ -117,7 +123,7 @@ impl FileHandle {
     }
 
     /// Whether its contents changed in any way since it was opened.
-    pub(crate) fn has_changed(&self) -> io::Result<bool> {
+    pub fn has_changed(&self) -> io::Result<bool> {
         let now = Facts::of(&fstat(&self.descriptor)?);
         Ok((now.modified_ns, now.length) != (self.facts.modified_ns, self.facts.length))
     }
@@ -161,12 +167,15 @@ impl Folder {
     /// Opens the folder that a path leads to; a file is [`OpenError::NotAFile`] here.
     pub(crate) fn open_folder(&self, path: &SharePath) -> Result<OwnedFd, OpenError> {
         let name = path.relative();
-        match self.resolve(&name, OFlags::RDONLY | OFlags::DIRECTORY, Blocking::Allowed) {
+        let open = || self.resolve(&name, OFlags::RDONLY | OFlags::DIRECTORY, Blocking::Allowed);
+        match open() {
             // A file on the way, or at the end of it, also looks like nothing at all.
             Err(OpenError::NotFound) => {
-                match self.resolve(&name, OFlags::PATH, Blocking::Allowed) {
-                    Ok(_) => Err(OpenError::NotAFile),
-                    Err(error) => Err(error),
+                let seen = self.resolve(&name, OFlags::PATH, Blocking::Allowed)?;
+                match FileType::from_raw_mode(fstat(&seen).map_err(open_error)?.st_mode) {
+                    // Somebody has made it just now.
+                    FileType::Directory => open(),
+                    _ => Err(OpenError::NotAFile),
                 }
             }
             opened => opened,

@@ -68,9 +68,10 @@ pub struct Visitor {
 impl Visitor {
     /// As a sender of files.
     pub fn sender(&self) -> Sender {
-        let holder = match &self.known {
-            Known::Cookie(id) => id.clone(),
-            Known::Address(address) => address.to_string(),
+        let holder = match (&self.guest, &self.known) {
+            (Some(guest), _) => guest.clone(),
+            (None, Known::Address(address)) => address.to_string(),
+            (None, Known::Cookie(_)) => String::new(),
         };
         Sender { is_stranger: !self.may_write, pass: self.pass.clone(), holder }
     }
@@ -151,7 +152,7 @@ impl Access {
         let presented = Presented::read(authorizations, cookies, &cookie_name(caller));
         let token = presented.token.as_deref().and_then(Token::parse);
         if let Some(token) = token {
-            let known = Known::Cookie(token.id().to_owned());
+            let known = Known::Cookie(token.as_str().to_owned());
             // A cookie made for a key that was changed since is good as long as its guest is here.
             if self.guests().get(&known).is_some() || token.is_of(&doorkeeper.key()) {
                 return Ok(Some(known));
@@ -203,7 +204,7 @@ impl Access {
             return Err(wrong_key(verdict));
         }
         let token = Token::mint(random().map_err(|e| internal(&e))?, &doorkeeper.key());
-        let known = Known::Cookie(token.id().to_owned());
+        let known = Known::Cookie(token.as_str().to_owned());
         let agent = field(&request.headers, header::USER_AGENT);
         let is_host = is_own_machine(request, caller);
         let seen = Seen { address: caller.peer.ip(), agent, is_host };

@@ -4,6 +4,7 @@
 //! is bounded; who is forgotten because of that, and still has a good cookie, is taken up again.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::net::IpAddr;
 
 use jiff::Timestamp;
@@ -11,12 +12,22 @@ use sockeye_engine::http::pass::Pass;
 use sockeye_proto::limits::GUESTS_MAX;
 
 /// How a guest is known.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub enum Known {
-    /// By its cookie, whose token has this id.
+    /// By its cookie's token.
     Cookie(String),
     /// By its address.
     Address(IpAddr),
+}
+
+/// A token is shown to nobody.
+impl fmt::Debug for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cookie(_) => f.write_str("Cookie(..)"),
+            Self::Address(address) => write!(f, "Address({address})"),
+        }
+    }
 }
 
 /// Somebody who is here.

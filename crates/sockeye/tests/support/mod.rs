@@ -10,6 +10,7 @@ use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -33,8 +34,16 @@ pub(crate) fn sockeye() -> Command {
             command.env_remove(name);
         }
     }
-    command.env("NO_COLOR", "1").stdin(Stdio::null());
+    command.env("NO_COLOR", "1").env("XDG_DATA_HOME", data_home()).stdin(Stdio::null());
     command
+}
+
+/// A place for what a command keeps: its own, and none of whoever runs the tests.
+fn data_home() -> PathBuf {
+    static COMMANDS: AtomicU64 = AtomicU64::new(0);
+    let command = COMMANDS.fetch_add(1, Ordering::Relaxed);
+    let name = format!("data-{}-{command}", std::process::id());
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
 }
 
 /// Somebody else's program; failing to start it names the Debian package that has it.

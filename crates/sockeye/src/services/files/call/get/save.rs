@@ -89,16 +89,20 @@ pub struct Part {
 /// Decides where the bytes go, and refuses before anything is fetched what would be refused after.
 pub fn target(arguments: &cli::Get) -> Result<Target, Failure> {
     let from_url = || {
-        arguments.url.file_name().map(OsString::from_vec).filter(|n| is_plain_name(n)).ok_or_else(
-            || {
-                let hint = if arguments.url.path.is_empty() {
+        arguments
+            .url
+            .address
+            .file_name()
+            .map(OsString::from_vec)
+            .filter(|n| is_plain_name(n))
+            .ok_or_else(|| {
+                let hint = if arguments.url.address.path.is_empty() {
                     "names a host and no file; write http://HOST:PORT/FILE"
                 } else {
                     "ends in no file name; give one with -o"
                 };
-                Failure::Usage(format!("{} {hint}", arguments.url))
-            },
-        )
+                Failure::Usage(format!("{} {hint}", arguments.url.address))
+            })
     };
     let path = match &arguments.output {
         Some(output) if output == "-" => return Ok(Target::Stdout),

@@ -3,43 +3,34 @@
 
 use std::time::Duration;
 
-use ::http::{HeaderMap, Request, Response, StatusCode, header};
+use ::http::{HeaderMap, Method, Response, StatusCode, header};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 use indicatif::ProgressBar;
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-use sockeye_proto::address::{Address, Scheme};
+use sockeye_proto::address::Address;
 use sockeye_proto::http::conditional::EntityTag;
 use sockeye_proto::http::range::parse_content_range;
-use sockeye_proto::printable::Printable;
 
 use super::save::{Note, Sink};
-use super::{Fetched, SILENCE_TIMEOUT, Way, connect, next};
+use super::{Fetched, next};
 use crate::exit::Failure;
+use crate::services::files::call::SILENCE_TIMEOUT;
+use crate::services::files::call::connection::{self, Connection, field};
+use crate::services::files::call::key::Refused;
+use crate::services::files::call::reach::Way;
+use crate::services::files::call::redirect::{is_folder_of, redirected};
 
-const DEFAULT_PORT: u16 = 80;
 const REDIRECTS_MAX: usize = 10;
-/// What cannot stand in a request's target as it is (RFC 3986, appendix A); a percent sign is taken
-/// for what it is meant to be.
-const NOT_IN_A_TARGET: &AsciiSet = &CONTROLS
-    .add(b' ')
-    .add(b'"')
-    .add(b'<')
-    .add(b'>')
-    .add(b'\\')
-    .add(b'^')
-    .add(b'`')
-    .add(b'{')
-    .add(b'|')
-    .add(b'}');
 /// A body that breaks is asked for again this often without a byte of progress.
 const RETRIES_MAX: u32 = 4;
 const RETRY_AFTER_FIRST: Duration = Duration::from_millis(250);
-/// How much of a refusal's body is shown.
-const REASON_MAX_BYTES: usize = 512;
+
+/// An answer, and the connection that it comes over.
+struct Answer {
+    response: Response<Incoming>,
+    _connection: Connection<Empty<Bytes>>,
+}
 
 /// How one request ended.
 enum Round {
@@ -106,11 +97,12 @@ async fn one_round(
         Err(Failure::Network(why)) if have > 0 => return Ok(Round::Broken(why)),
         Err(failure) => return Err(failure),
     };
-    let fields = asked.headers();
-    if asked.status().is_success() && is_encoded(fields) {
+    let fields = asked.response.headers();
+    let status = asked.response.status();
+    if status.is_success() && is_encoded(fields) {
         return Err(Failure::Corrupt(format!("{url} comes in an encoding that nobody asked for")));
     }
-    let total = match asked.status() {
+    let total = match status {
         StatusCode::PARTIAL_CONTENT if range.is_some() => {
             let Some(part) = field(fields, header::CONTENT_RANGE).and_then(parse_content_range)
             else {
@@ -125,7 +117,7 @@ async fn one_round(
             return Err(Failure::Corrupt(format!("{url} sent a part that nobody asked for")));
         }
         StatusCode::RANGE_NOT_SATISFIABLE if range.is_some() => return Ok(Round::Stale),
-        status if status.is_success() => {
+        _ if status.is_success() => {
             if have > 0 {
                 // It is another state of the file, or a server without ranges.
                 sink.restart()?;
@@ -136,7 +128,7 @@ async fn one_round(
             sink.take_note(known.note(url))?;
             length
         }
-        status => return Err(said_no(url, status, asked).await),
+        _ => return Err(said_no(url, asked).await),
     };
     if let Some(total) = total {
         progress.set_length(total);
@@ -149,13 +141,13 @@ async fn one_round(
 
 async fn receive(
     url: &Address,
-    mut response: Response<Incoming>,
+    mut answer: Answer,
     total: Option<u64>,
     sink: &mut Sink,
     progress: &ProgressBar,
 ) -> Result<Round, Failure> {
     loop {
-        let frame = match next(progress, response.frame()).await {
+        let frame = match next(progress, answer.response.frame()).await {
             None => return Ok(Round::Broken(format!("{} fell silent", url.authority()))),
             Some(Some(Err(error))) => {
                 let why = format!("the connection to {} broke: {error}", url.authority());
@@ -184,13 +176,14 @@ async fn ask_following_redirects(
     url: &Address,
     way: &Way,
     range: Option<(u64, &str)>,
-) -> Result<Response<Incoming>, Failure> {
+) -> Result<Answer, Failure> {
     let mut url = url.clone();
     for _ in 0..=REDIRECTS_MAX {
-        let response = ask(&url, way, range).await?;
+        let answer = ask_with_a_key(&url, way, range).await?;
+        let response = &answer.response;
         let is_redirect = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
         let Some(to) = field(response.headers(), header::LOCATION).filter(|_| is_redirect) else {
-            return Ok(response);
+            return Ok(answer);
         };
         let next = redirected(&url, to)?;
         if is_folder_of(&next, &url) {
@@ -198,113 +191,49 @@ async fn ask_following_redirects(
                 "{url} is a folder, and get fetches files; `curl {next}` lists it"
             )));
         }
-        if way.is_pinned() && next.scheme != Scheme::Https {
-            return Err(Failure::SaidNo(format!(
-                "{url} leads on to {next}, which shows no certificate to compare --fingerprint with"
-            )));
-        }
+        way.check_redirect(&url, &next)?;
         url = next;
     }
     Err(Failure::SaidNo(format!("{url} goes round in redirects")))
 }
 
-async fn ask(
+/// Asks with the key that is held, and again where the hub does not take it and there is another.
+async fn ask_with_a_key(
     url: &Address,
     way: &Way,
     range: Option<(u64, &str)>,
-) -> Result<Response<Incoming>, Failure> {
-    let stream = connect(url, DEFAULT_PORT, way).await?;
-    let no_http = |error: hyper::Error| {
-        Failure::Network(format!("{} does not speak HTTP: {error}", url.authority()))
-    };
-    // Some small servers compare field names letter by letter, as they stand in the textbooks.
-    let (mut sender, connection) = http1::Builder::new()
-        .title_case_headers(true)
-        .allow_spaces_after_header_name_in_responses(true)
-        .handshake(TokioIo::new(stream))
-        .await
-        .map_err(no_http)?;
-    // Its end is seen by the sender and the body.
-    tokio::spawn(connection);
-    let path = if url.path.is_empty() { "/" } else { &url.path };
-    // People paste addresses with spaces and letters of their own in them.
-    let path = utf8_percent_encode(path, NOT_IN_A_TARGET).to_string();
-    let mut request = Request::get(path)
-        .header(header::HOST, url.authority())
-        .header(header::USER_AGENT, concat!("sockeye/", env!("CARGO_PKG_VERSION")))
-        .header(header::ACCEPT, "*/*")
-        .header(header::CONNECTION, "close");
-    if let Some((from, validator)) = range {
-        request = request
-            .header(header::RANGE, format!("bytes={from}-"))
-            .header(header::IF_RANGE, validator);
-    }
-    let request = request
-        .body(Empty::<Bytes>::new())
-        .map_err(|e| Failure::Usage(format!("`{}` is no path of a URL: {e}", url.path)))?;
-    match tokio::time::timeout(SILENCE_TIMEOUT, sender.send_request(request)).await {
-        Ok(response) => response.map_err(no_http),
-        Err(_) => Err(Failure::Network(format!("{} does not answer", url.authority()))),
-    }
-}
-
-/// Whether a redirect only adds the slash that says "this is a folder".
-fn is_folder_of(next: &Address, asked: &Address) -> bool {
-    let path = |url: &Address| url.path.split('?').next().unwrap_or_default().to_owned();
-    next.authority() == asked.authority() && path(next) == format!("{}/", path(asked))
-}
-
-/// Where a Location leads, seen from a URL (RFC 3986, section 5.2).
-fn redirected(from: &Address, to: &str) -> Result<Address, Failure> {
-    let to = to.split('#').next().unwrap_or(to);
-    let at = |path: String| Address { path, ..from.clone() };
-    let (from_path, _) = from.path.split_once('?').unwrap_or((&from.path, ""));
-    if let Some(rest) = to.strip_prefix("//") {
-        return parse_redirect(from, &format!("{}://{rest}", from.scheme.as_str()));
-    }
-    let has_scheme = to.split(['/', '?']).next().is_some_and(|first| first.contains(':'));
-    if has_scheme {
-        return parse_redirect(from, to);
-    }
-    if to.starts_with('?') {
-        return Ok(at(format!("{from_path}{to}")));
-    }
-    let (path, query) = match to.split_once('?') {
-        Some((path, query)) => (path, format!("?{query}")),
-        None => (to, String::new()),
-    };
-    let path = if path.starts_with('/') {
-        path.to_owned()
-    } else {
-        let folder = from_path.rsplit_once('/').map_or("", |(folder, _)| folder);
-        format!("{folder}/{path}")
-    };
-    Ok(at(format!("{}{query}", without_dot_segments(&path))))
-}
-
-fn parse_redirect(from: &Address, to: &str) -> Result<Address, Failure> {
-    Address::parse(to, &[Scheme::Http, Scheme::Https], Scheme::Http).map_err(|error| {
-        let to = Printable(to.as_bytes());
-        Failure::SaidNo(format!("{from} leads on to `{to}`, where this cannot follow: {error}"))
-    })
-}
-
-/// RFC 3986, section 5.2.4.
-fn without_dot_segments(path: &str) -> String {
-    let mut kept: Vec<&str> = Vec::new();
-    let mut ends_in_folder = false;
-    for segment in path.trim_start_matches('/').split('/') {
-        ends_in_folder = matches!(segment, "." | "..");
-        match segment {
-            "." => {}
-            ".." => {
-                kept.pop();
+) -> Result<Answer, Failure> {
+    loop {
+        let key = way.keys.held_for(url);
+        let request = connection::request(Method::GET, url, key.as_ref())
+            .header(header::ACCEPT, "*/*")
+            .header(header::CONNECTION, "close");
+        let request = match range {
+            Some((from, validator)) => request
+                .header(header::RANGE, format!("bytes={from}-"))
+                .header(header::IF_RANGE, validator),
+            None => request,
+        };
+        let request = request.body(Empty::new()).map_err(|e| connection::no_path(url, &e))?;
+        let mut connection = Connection::open(url, way).await?;
+        let answer = tokio::time::timeout(SILENCE_TIMEOUT, connection.ask(request)).await;
+        let response = match answer {
+            Ok(response) => response.map_err(|error| connection::no_http(url, &error))?,
+            Err(_) => {
+                return Err(Failure::Network(format!("{} does not answer", url.authority())));
             }
-            segment => kept.push(segment),
+        };
+        if response.status().is_success() && key.is_some() {
+            way.keys.accepted();
         }
+        if response.status() == StatusCode::UNAUTHORIZED && way.keys.are_for(url) {
+            match way.keys.refused(key.as_ref()) {
+                Refused::AskAgain => continue,
+                Refused::No(why) => return Err(Failure::SaidNo(format!("{url}: {why}"))),
+            }
+        }
+        return Ok(Answer { response, _connection: connection });
     }
-    let slash = if ends_in_folder && !kept.is_empty() { "/" } else { "" };
-    format!("/{}{slash}", kept.join("/"))
 }
 
 /// What proves at a later request that the file is still the same: a strong tag, else a date.
@@ -350,51 +279,15 @@ impl Known {
     }
 }
 
-async fn said_no(url: &Address, status: StatusCode, mut response: Response<Incoming>) -> Failure {
-    let is_text = field(response.headers(), header::CONTENT_TYPE)
-        .is_some_and(|media_type| media_type.starts_with("text/plain"));
-    let mut reason = Vec::new();
-    while is_text && reason.len() < REASON_MAX_BYTES {
-        match tokio::time::timeout(Duration::from_secs(2), response.frame()).await {
-            Ok(Some(Ok(frame))) => {
-                reason.extend_from_slice(frame.data_ref().map_or(&[][..], |bytes| bytes));
-            }
-            _ => break,
-        }
-    }
-    reason.truncate(REASON_MAX_BYTES);
-    let reason = Printable(reason.trim_ascii()).to_string();
-    let said = if reason.is_empty() { status.to_string() } else { reason };
-    Failure::SaidNo(format!("{url}: {said}"))
-}
-
-fn field(fields: &HeaderMap, name: header::HeaderName) -> Option<&str> {
-    fields.get(name).and_then(|value| value.to_str().ok())
+async fn said_no(url: &Address, mut answer: Answer) -> Failure {
+    let body = connection::read_short(answer.response.body_mut()).await.unwrap_or_default();
+    let (status, fields) = (answer.response.status(), answer.response.headers());
+    Failure::SaidNo(format!("{url}: {}", connection::reason(status, fields, &body)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn url(text: &str) -> Address {
-        Address::parse(text, &[Scheme::Http], Scheme::Http).unwrap()
-    }
-
-    #[test]
-    fn a_redirect_is_read_as_a_browser_reads_it() {
-        let from = url("http://h:1/a/b");
-        let to = |to: &str| redirected(&from, to).unwrap().to_string();
-        assert_eq!(to("/c/"), "http://h:1/c/");
-        assert_eq!(to("c"), "http://h:1/a/c");
-        assert_eq!(to("../c?d"), "http://h:1/c?d");
-        assert_eq!(to("/x/./y/../"), "http://h:1/x/");
-        assert_eq!(to("?q"), "http://h:1/a/b?q");
-        assert_eq!(to("//other:2/x"), "http://other:2/x");
-        assert_eq!(to("../../.."), "http://h:1/");
-        assert_eq!(to("http://other/x#y"), "http://other/x");
-        assert_eq!(to("https://h:1/a/b"), "https://h:1/a/b");
-        assert!(redirected(&from, "gopher://x/").is_err());
-    }
 
     #[test]
     fn a_part_with_another_tag_or_length_is_of_another_state() {

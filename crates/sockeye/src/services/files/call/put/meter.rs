@@ -1,0 +1,65 @@
+//! How far everything has come, in one line on the terminal.
+
+use std::io::IsTerminal as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::cli;
+
+/// The line for all of it, if a person watches and nothing else is in the way.
+pub fn progress(arguments: &cli::Put, bytes: u64) -> ProgressBar {
+    if arguments.quiet || arguments.wire || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    // What is written for a program would be written into the line.
+    if arguments.json && std::io::stdout().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = if bytes > 0 { ProgressBar::new(bytes) } else { ProgressBar::no_length() };
+    let template = if bytes > 0 {
+        "{prefix} {wide_bar} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta} \
+         {msg}"
+    } else {
+        "{prefix} {spinner} {decimal_bytes} {decimal_bytes_per_sec} {msg}"
+    };
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+/// One file's part in the line: what is sent again counts once.
+#[derive(Clone, Debug)]
+pub struct Meter {
+    bar: ProgressBar,
+    counted: Arc<AtomicU64>,
+}
+
+impl Meter {
+    /// The part of a file that nothing was sent of.
+    pub fn new(bar: &ProgressBar) -> Self {
+        Self { bar: bar.clone(), counted: Arc::default() }
+    }
+
+    /// One that nobody sees.
+    pub fn hidden() -> Self {
+        Self::new(&ProgressBar::hidden())
+    }
+
+    /// So many bytes of the file have left.
+    pub fn set(&self, position: u64) {
+        let before = self.counted.swap(position, Ordering::Relaxed);
+        if position >= before {
+            self.bar.inc(position - before);
+        } else {
+            self.bar.dec(before - position);
+        }
+    }
+
+    /// What is going on, beside the line.
+    pub fn say(&self, message: &'static str) {
+        self.bar.set_message(message);
+    }
+}
