@@ -99,6 +99,9 @@ impl Signals {
     /// Catches them. To be made, inside the runtime, before the server says that it is there:
     /// who reads that may end it at once.
     pub fn catch() -> std::io::Result<Self> {
+        // A file over this process's limit (`ulimit -f`) would end it. Caught once, for good, the
+        // signal leaves it to the write to fail, and that is told to the one who sends the file.
+        signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?;
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,

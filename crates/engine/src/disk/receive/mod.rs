@@ -13,7 +13,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, fstat, fsync, openat, statat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, fdatasync, fstat, fsync, openat, statat};
 use rustix::io::Errno;
 use sockeye_proto::files::free_name::free_name;
 use sockeye_proto::http::target::SharePath;
@@ -232,8 +232,9 @@ impl Arrival {
         if let State::Comparing(file) = &self.state {
             let is_whole = file.facts.length == self.arrived_bytes;
             if is_whole && !file.has_changed()? {
-                // Whoever put it there may not have waited for the disk.
-                rustix::fs::fdatasync(&file.descriptor)?;
+                // Whoever put it there may not have waited for the disk, or waits just now.
+                fdatasync(&file.descriptor)?;
+                fsync(&self.parent)?;
                 return Ok(Outcome::Same);
             }
             self.writing()?;
@@ -242,9 +243,7 @@ impl Arrival {
         let State::Writing(mut temporary) = state else { return Err(ReceiveError::Taken) };
         temporary.sync()?;
         let outcome = settle(&mut temporary, &parent, &name, rules.existing)?;
-        if outcome != Outcome::Same {
-            fsync(&parent)?;
-        }
+        fsync(&parent)?;
         Ok(outcome)
     }
 }
@@ -266,7 +265,10 @@ fn settle(
     }
     // Somebody else was there in the meantime, perhaps with the same file.
     match existing(parent, name)? {
-        Standing::File(file) if temporary.is_same_as(&file)? => return Ok(Outcome::Same),
+        Standing::File(file) if temporary.is_same_as(&file)? => {
+            fdatasync(&file.descriptor)?;
+            return Ok(Outcome::Same);
+        }
         Standing::Folder if rule == Existing::Refuse => return Err(ReceiveError::TakenByFolder),
         _ if rule == Existing::Refuse => return Err(ReceiveError::Taken),
         _ => {}
