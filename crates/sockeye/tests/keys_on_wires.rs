@@ -11,8 +11,8 @@ use rustix::process::Signal;
 mod support;
 
 use support::{
-    Fixture, HANG, Http, Running, Server, connect, connect_from, other_program, read_to_the_end, run,
-    sockeye,
+    Fixture, HANG, Http, Running, Server, connect, connect_from, other_program, read_to_the_end,
+    run, sockeye,
 };
 
 const DRIVERS: [&str; 3] = ["tasks", "threads", "single"];
