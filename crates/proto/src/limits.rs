@@ -112,6 +112,9 @@ pub const HEAD_MAX_BYTES: usize = 64 * 1024;
 pub const HEAD_MAX_FIELDS: usize = 100;
 /// A request's head must be complete this long after its first byte.
 pub const HEAD_DEADLINE: Duration = Duration::from_secs(10);
+/// Bytes that a TLS connection takes in before its peer has taken those before; they leave with one
+/// system call.
+pub const TLS_WRITE_MAX_BYTES: usize = 64 * 1024;
 /// So much of a head is read of who speaks plain http where TLS is spoken, to send it on.
 pub const PLAIN_HEAD_MAX_BYTES: usize = 8 * 1024;
 /// An answer that makes no progress at all for this long is given up.
@@ -257,6 +260,10 @@ const _: () = {
     assert!(PAUSE_MAX.as_secs() < IDLE_MIN.as_secs(), "who pauses is not idle");
     assert!(PAUSE_MAX.as_secs() < HEAD_DEADLINE.as_secs(), "a name can end by any pause");
     assert!(PAUSE.as_millis() < PAUSE_TYPING.as_millis(), "typing is waited for longer");
+    assert!(
+        CLIENTS_MAX * TLS_WRITE_MAX_BYTES <= 64 * 1024 * 1024,
+        "what waits within TLS for clients that do not read fits beside the answers"
+    );
     assert!(PLAIN_HEAD_MAX_BYTES <= HEAD_MAX_BYTES, "to be sent on takes no more than an answer");
     assert!(HEAD_DEADLINE.as_secs() < STALL_DEADLINE.as_secs(), "a head is less than an answer");
     assert!(CLIENTS_PER_ADDRESS_MAX <= CLIENTS_MAX, "one address is part of all");

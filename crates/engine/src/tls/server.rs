@@ -14,6 +14,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::Ticketer;
 use rustls::server::{Acceptor, ProducesTickets, ResolvesServerCert};
 use rustls::sign::SingleCertAndKey;
+use sockeye_proto::limits::TLS_WRITE_MAX_BYTES;
 use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
@@ -22,10 +23,6 @@ use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 use super::certificate::Identity;
 use super::fingerprint::Fingerprint;
 use super::{HTTP2, HTTP10, HTTP11, provider};
-
-/// Plaintext that a connection takes in at once: as much as one chunk of a file, which then leaves
-/// in records of 16 KiB with one system call.
-const PLAINTEXT_MAX_BYTES: usize = 256 * 1024;
 
 /// Why TLS cannot be set up.
 #[derive(Debug, Error)]
@@ -79,7 +76,7 @@ impl ServerTls {
         let first = hello.cipher_suites().iter().find(|suite| suite.as_str().is_some()).copied();
         let config = if first.is_some_and(is_chacha) { &self.without_aes } else { &self.usual };
         let accepting = begun.into_stream_with(Arc::clone(config), |connection| {
-            connection.set_buffer_limit(Some(PLAINTEXT_MAX_BYTES));
+            connection.set_buffer_limit(Some(TLS_WRITE_MAX_BYTES));
         });
         accepting.await
     }

@@ -185,6 +185,27 @@ fn an_end_that_tls_does_not_vouch_for_is_a_cut() {
 }
 
 #[test]
+fn what_is_put_goes_only_to_whom_is_trusted() {
+    let house = House::new();
+    let server = house.serve(&["--uploads"]);
+    let from = house.write("sent.txt", "to be sent", 0o600);
+    let right = fingerprint(&house.certificate());
+    let wrong = format!("00:11:22{}", &right[8..]);
+    let to = format!("https://{}/", server.https());
+    let put = |flags: &[&str]| {
+        let mut command = sockeye();
+        command.env("SSL_CERT_FILE", "/nowhere").env_remove("SSL_CERT_DIR");
+        run(command.args(["put", "--ephemeral", &from, &to]).args(flags))
+    };
+    assert_eq!(put(&["--fingerprint", &wrong]).status.code(), Some(3));
+    assert_eq!(put(&[]).status.code(), Some(3));
+    assert!(!house.fixture.path("sent.txt").exists());
+    let output = put(&["--fingerprint", &right]);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(std::fs::read(house.fixture.path("sent.txt")).unwrap(), b"to be sent");
+}
+
+#[test]
 fn a_server_that_speaks_no_tls_is_told_apart() {
     let house = House::new();
     let server = Server::files(&house.fixture.share(), &[]);

@@ -36,6 +36,9 @@ pub mod receive;
 pub mod refusal;
 pub mod share;
 
+/// Where http or https is served unless told otherwise.
+const PAGE_PORT: u16 = 8080;
+
 /// A listener that is bound and not yet served.
 #[derive(Debug)]
 pub struct Listener {
@@ -48,7 +51,7 @@ pub struct Listener {
 /// Binds all addresses a URL leads to. Without a port the wire's default is taken.
 pub fn bind(address: &Address, version: IpVersion) -> Result<Vec<Listener>, Failure> {
     let default = match address.scheme {
-        Scheme::Http | Scheme::Https => 8080,
+        Scheme::Http | Scheme::Https => PAGE_PORT,
         Scheme::Tcp | Scheme::Udp => 7008,
     };
     let bound = bind_tcp(&address.host, address.port.unwrap_or(default), version)
@@ -150,7 +153,7 @@ fn addresses(arguments: &cli::ServeFiles) -> Result<Vec<Address>, Failure> {
     if arguments.on.is_empty() {
         let scheme = if is_wanted { Scheme::Https } else { Scheme::Http };
         let (host, path) = ("127.0.0.1".to_owned(), String::new());
-        return Ok(vec![Address { scheme, host, port: None, path }]);
+        return Ok(vec![Address { scheme, host, port: Some(PAGE_PORT), path }]);
     }
     if is_wanted && !arguments.on.iter().any(|address| address.scheme == Scheme::Https) {
         let why = "--tls would do nothing: no --on is https://; write it there, or leave --tls out";
