@@ -101,7 +101,7 @@ impl Signals {
     pub fn catch() -> std::io::Result<Self> {
         // A file over this process's limit (`ulimit -f`) would end it. Caught once, for good, the
         // signal leaves it to the write to fail, and that is told to the one who sends the file.
-        signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?;
+        drop(signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?);
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
