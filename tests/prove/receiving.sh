@@ -16,7 +16,7 @@ hub_side=sockeye-$$-hub
 guest_side=sockeye-$$-guest
 server=
 finish() {
-    [ -n "$server" ] && kill -9 "$server" 2>/dev/null || true
+    if [ -n "$server" ]; then kill -9 "$server" 2>/dev/null || true; fi
     # The cable goes with its ends.
     ip netns del "$hub_side" 2>/dev/null || true
     ip netns del "$guest_side" 2>/dev/null || true
@@ -60,46 +60,67 @@ prove_machines() {
     held "pictures of each step" "$(cd "$pictures" && find . -name '*.png' | wc -l) in ${pictures#"$root"/}"
 }
 
-# The README's lines by somebody who has curl and the key, and nothing else of ours.
+# The README's lines: as they stand on the hub's own machine, then on another by somebody who has
+# curl and the key and nothing else of ours, with the hub's address in place of 127.0.0.1.
 prove_curl() {
-    # A line of the README is run as it stands; what it says of the key is what the hub is given.
-    awk '/^## /{ inside = /^## With curl and the key/ } inside && /^    /{ print substr($0, 5) }' \
-        "$root/README.md" >"$work/lines"
-    local key
-    key=$(sed -n 's/^KEY=//p' "$work/lines")
-    [ -n "$key" ] || broken "the README has lines with KEY="
-    mkdir -p "$work/shared/films" "$work/guest-home"
-    printf 'what is there\n' >"$work/shared/list.txt"
-    head -c 3000000 /dev/urandom >"$work/guest-home/photo.jpg"
-    SOCKEYE_JOIN_KEY=$key ip netns exec "$hub_side" "$SOCKEYE" up "$work/shared" --lan --uploads \
-        --addr 192.168.1.7 --port 8080 --ephemeral --quiet >"$work/out" 2>&1 &
-    server=$!
-    for _ in $(seq 200); do
-        grep -q '^listening on http' "$work/out" && break
-        sleep 0.05
-    done
-    cd "$work/guest-home"
-    local line lines=0
-    while IFS= read -r line; do
-        # Each line in the same shell as those before it, so that KEY is set once.
-        printf '%s\n' "$line" >>"$work/so-far"
-        case "$line" in curl*) ;; *) continue ;; esac
-        local answer
-        answer=$({ grep -v '^curl' "$work/so-far"; printf '%s --fail-with-body -sS\n' "$line"; } \
-            | ip netns exec "$guest_side" sh -eu 2>&1) || broken "$line" "$answer"
-        lines=$((lines + 1))
-        held "$line" "$(printf '%s' "$answer" | head -n 1 | cut -c1-70)"
-    done <"$work/lines"
-    [ "$lines" -ge 7 ] || broken "the README's lines with curl" "only $lines"
-    for name in photo.jpg films/photo.jpg; do
-        cmp "$work/guest-home/photo.jpg" "$work/shared/$name" || broken "what was sent is there" "$name"
-    done
-    held "what was sent by them is there, byte for byte" "$(find "$work/shared" -type f | wc -l) files"
+    local home=$work/home guest=$work/guest-home lines=$work/lines key
+    awk '/^#/{ inside = /With curl and the key$/ } inside && /^```$/{ shown = 0 } inside && shown
+        inside && /^```sh$/{ shown = 1 }' "$root/README.md" >"$lines"
+    [ "$(grep -c curl "$lines")" -ge 5 ] || broken "the README has lines for curl"
+    mkdir -p "$home" "$guest" "$work/bin"
+    ln -s "$SOCKEYE" "$work/bin/sockeye"
+    head -c 3000000 /dev/urandom >"$home/photo.jpg"
+    cp "$home/photo.jpg" "$guest"
+    # Any answer of 400 or more is a failure.
+    printf 'fail-with-body\nsilent\nshow-error\n' | tee "$home/.curlrc" >"$guest/.curlrc"
+
+    start_for_curl "$home"
+    run_lines "$hub_side" "$home" "$lines"
+    stop_for_curl "$home"
+    start_for_curl "$home"
+    key=$(env -u XDG_DATA_HOME HOME="$home" "$SOCKEYE" key)
+    { echo "export SOCKEYE_KEY=$key"; grep curl "$lines" | sed 's/127\.0\.0\.1/192.168.1.7/g'; } >"$lines.guest"
+    run_lines "$guest_side" "$guest" "$lines.guest"
     local status
     status=$(ip netns exec "$guest_side" curl -s -o "$work/refused" -w '%{http_code}' http://192.168.1.7:8080/)
-    [ "$status" = 401 ] || broken "without the key" "$status"
-    held "without the key" "$status $(head -n 1 "$work/refused" | cut -c1-60)"
-    cd "$root"
+    [ "$status" = 401 ] || broken "without the key: 401" "$status"
+    held "without the key: 401" "$(head -n 1 "$work/refused" | cut -c1-60)"
+    stop_for_curl "$home"
+    ! grep -q "$key" "$work/log" || broken "the key is in no line of the log" "$(grep -m 1 "$key" "$work/log")"
+    held "the key is in no line of the log" "$(wc -l <"$work/log") lines"
+}
+
+# run_lines SIDE HOME LINES: each line in one shell after those before it that set something.
+run_lines() {
+    local line answer set_up=""
+    while IFS= read -r line; do
+        case "$line" in export*) set_up+=$line$'\n' && continue ;; esac
+        answer=$(cd "$2" && printf 'set -eu\n%s%s\n' "$set_up" "$line" \
+            | env -u XDG_DATA_HOME HOME="$2" PATH="$work/bin:$PATH" ip netns exec "$1" bash 2>&1) \
+            || broken "$line" "$answer"
+        held "$line" "$(head -n 1 <<<"$answer" | cut -c1-60)"
+    done <"$3"
+}
+
+start_for_curl() {
+    rm -rf "$work/shared"
+    mkdir "$work/shared"
+    printf 'what is there\n' >"$work/shared/list.txt"
+    env -u XDG_DATA_HOME HOME="$1" ip netns exec "$hub_side" "$SOCKEYE" up "$work/shared" --lan --uploads \
+        --addr 192.168.1.7 >"$work/told" 2>>"$work/log" &
+    server=$!
+    for _ in $(seq 200); do
+        grep -q 'Ctrl-C ends it' "$work/told" && return
+        sleep 0.05
+    done
+    broken "the hub starts" "$(cat "$work/told" "$work/log")"
+}
+
+stop_for_curl() {
+    for name in trip/photo.jpg photo.jpg; do
+        [ ! -e "$work/shared/$name" ] || cmp "$1/photo.jpg" "$work/shared/$name" || broken "what was sent is there"
+    done
+    held "what was sent is whole" "$(cd "$work/shared" && find . -type f | sort | paste -sd' ')"
     kill -INT "$server"
     wait "$server" || broken "Ctrl-C ends the hub with exit code 0" "$?"
     server=
