@@ -12,6 +12,7 @@ import { listenForDrops } from "./upload/drop.js";
 
 const byId = (id) => document.getElementById(id);
 const REFRESH_AFTER = 400; // ms: many small files land together
+const QUIET_FOR = 3000; // ms: how it ended is said then, and nothing over it
 
 /**
  * folder(): the encoded path of the folder that is shown, or null; name(): what
@@ -22,6 +23,7 @@ export function createReceiving({ folder, name, refresh, announce, join }) {
   const button = byId("show-sending");
   let desk = null; // once it is there
   let refreshing = 0;
+  let landedAt = -Infinity;
 
   const sheet = createLateSheet(
     button,
@@ -40,6 +42,7 @@ export function createReceiving({ folder, name, refresh, announce, join }) {
 
   /** Shows what landed in the folder that is in sight, soon and not too often. */
   function landed(where) {
+    landedAt = performance.now();
     if (where !== folder() || refreshing) return;
     refreshing = setTimeout(() => {
       refreshing = 0;
@@ -137,7 +140,7 @@ export function createReceiving({ folder, name, refresh, announce, join }) {
     makeFolder: () => (byId("sending-ways").hidden ? false : void makeFolder()),
     choose: () => (byId("sending-ways").hidden ? false : files.click()),
     /** While much is sent, the list changes all the time: nobody wants to hear of it. */
-    isBusy: () => desk?.isBusy() ?? false,
+    isBusy: () => desk?.isBusy() || performance.now() - landedAt < QUIET_FOR,
     rejoined: () => desk?.rejoined(),
   };
 }

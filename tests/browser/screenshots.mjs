@@ -2,9 +2,10 @@
 //   SOCKEYE=path/to/sockeye node screenshots.mjs OUTDIR
 // Asserts nothing; the tests do that.
 
-import { mkdir } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import path from "node:path";
-import { makeFolder, startBrowser, startHub } from "./hub.mjs";
+import { makeFolder, outwardAddress, startBrowser, startHub } from "./hub.mjs";
 
 const target = process.argv[2];
 if (!target) throw new Error("say where to: node screenshots.mjs OUTDIR");
@@ -13,16 +14,29 @@ await mkdir(target, { recursive: true });
 const folder = await makeFolder();
 const LONG = 12_000; // enough for the window on a long list to show itself
 for (let index = 0; index < LONG; index += 1) await folder.write(`long/sample-${index}.csv`, "", index);
-const hub = await startHub("up", folder.root, "--port", "0", "--quiet");
+const shelf = await mkdtemp(path.join(tmpdir(), "sockeye-outgoing-"));
+const outgoing = [];
+for (const [name, content] of [
+  ["track.py", "print('ten knots')"],
+  ["chart of the bay.png", Buffer.alloc(300_000, 7)],
+  ["Storm off the point.mp4", Buffer.alloc(60_000_000, 7)],
+]) {
+  outgoing.push(path.join(shelf, name));
+  await writeFile(outgoing.at(-1), content);
+}
+const KEY = "abcdefgh2345";
+const outward = outwardAddress();
+const hub = await startHub("up", folder.root, "--port", "0", "--quiet", "--uploads", "--ephemeral");
+const inner = await startHub("up", folder.root, "--quiet", "--uploads", "--dropbox", "--ephemeral", "--join-key", KEY, "--on", `files=http://${outward.address}:0`);
 const browser = await startBrowser();
 
 const DESKTOP = { width: 1280, height: 800 };
 const PHONE = { width: 360, height: 740 };
 
-async function picture(name, address, { size = DESKTOP, theme = "light", prepare = async () => {} } = {}) {
-  const context = await browser.newContext({ viewport: size, colorScheme: theme, hasTouch: size === PHONE, deviceScaleFactor: size === PHONE ? 2 : 1 });
+async function picture(name, address, { size = DESKTOP, theme = "light", prepare = async () => {}, from = hub, guest = false } = {}) {
+  const context = await browser.newContext({ ...(guest ? { extraHTTPHeaders: { Via: "1.1 elsewhere" } } : {}), viewport: size, colorScheme: theme, hasTouch: size === PHONE, deviceScaleFactor: size === PHONE ? 2 : 1 });
   const page = await context.newPage();
-  await page.goto(hub.address + address);
+  await page.goto(from.address + address);
   await prepare(page);
   await page.evaluate(() => Promise.all(document.getAnimations().filter((one) => one.effect.getTiming().iterations === 1).map((one) => one.finished)));
   await page.screenshot({ path: path.join(target, `${name}.png`) });
@@ -55,6 +69,24 @@ const showWire = (wire, alone) => async (page) => {
   await page.locator("#exchange").waitFor();
 };
 
+/** One on its way, one that is refused, one that is there. */
+const send = async (page) => {
+  await loaded(page);
+  const session = await page.context().newCDPSession(page);
+  await session.send("Network.enable");
+  await session.send("Network.emulateNetworkConditions", { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: 6_000_000 });
+  await page.locator("#files-chooser").setInputFiles(outgoing);
+  await page.locator(".queue-done li").waitFor();
+  await page.locator(".figures", { hasText: "left" }).waitFor();
+};
+
+const openHere = async (page) => {
+  await loaded(page);
+  await page.keyboard.press("p");
+  await page.locator(".qr").waitFor();
+  await page.locator(".guests li").first().waitFor();
+};
+
 const loaded = (page) => page.locator("#table tbody tr a").first().waitFor();
 try {
   for (const theme of ["light", "dark"]) {
@@ -79,6 +111,26 @@ try {
     await picture(`phone-tools-${theme}`, "/", { theme, size: PHONE, prepare: useTools("UDP") });
     await picture(`phone-wire-tcp-${theme}`, "/", { theme, size: PHONE, prepare: showWire("TCP", false) });
     await picture(`phone-wire-udp-${theme}`, "/", { theme, size: PHONE, prepare: showWire("UDP", false) });
+  }
+  for (const theme of ["light", "dark"]) {
+    for (const [name, size] of [
+      ["", DESKTOP],
+      ["phone-", PHONE],
+    ]) {
+      const look = { theme, size };
+      await picture(`${name}sending-${theme}`, "/", { ...look, prepare: send });
+      await picture(`${name}here-${theme}`, `/#k=${KEY}`, { ...look, from: inner, prepare: openHere });
+      await picture(`${name}join-${theme}`, "/-/join", { ...look, from: inner, guest: true });
+      await picture(`${name}drop-${theme}`, "/", { ...look, from: inner, guest: true, prepare: (page) => page.getByRole("heading", { name: "Leave files here" }).waitFor() });
+    }
+    await picture(`folder-form-${theme}`, "/", {
+      theme,
+      prepare: async (page) => {
+        await loaded(page);
+        await page.keyboard.press("n");
+        await page.locator("#folder-name").waitFor();
+      },
+    });
   }
   await picture("phone-clock", "/", {
     size: PHONE,
@@ -132,5 +184,8 @@ try {
 } finally {
   await browser.close();
   await hub.stop();
+  await inner.stop();
+  outward.release();
+  await rm(shelf, { recursive: true });
   await folder.remove();
 }

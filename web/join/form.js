@@ -47,6 +47,8 @@ export function enliven(form, joined) {
   async function attempt(key) {
     if (button.getAttribute("aria-disabled")) return;
     button.setAttribute("aria-disabled", "true");
+    // What is said again in the same words is said again.
+    said.hidden = true;
     const verdict = await trade({ key, name: form.elements.name.value });
     if (verdict.joined) {
       field.value = "";

@@ -11,7 +11,7 @@ const FORM = "application/x-www-form-urlencoded";
 const DOTS = "••••••••••••";
 
 /** As people read keys out and write them down: in groups, with hyphens, in any case. */
-export function tidyKey(typed) {
+function tidyKey(typed) {
   const bare = typed.trim().replace(/\s+/g, "");
   // A key of somebody's own choice may have hyphens in it; the hub's have none.
   const plain = bare.replace(/-/g, "").toLowerCase();

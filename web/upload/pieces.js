@@ -5,7 +5,7 @@
 import { exactBytes } from "../format.js";
 import { request } from "./request.js";
 
-export const PIECE = 8 * 1024 * 1024;
+const PIECE = 8 * 1024 * 1024;
 const PARTIAL = "application/partial-upload";
 // The hub and the page disagree about how much is there: more often than this
 // in a row, something is wrong that asking again does not cure.

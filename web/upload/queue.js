@@ -19,7 +19,7 @@ const BUSY = 20;
 // With more than this, the wire's log takes nobody away from what they look at.
 const FEW = 5;
 
-export const STATES = ["refused", "active", "paused", "waiting", "done"];
+const STATES = ["refused", "active", "paused", "waiting", "done"];
 let next = 1;
 
 /** changed(): something did. landed(item): it is there. ended(item): refused or done. */

@@ -102,7 +102,7 @@ function said({ status, head, answer }) {
 
 function factsOf(item) {
   const { on, max_bytes: limit } = receiving();
-  return { size: sizeForPeople(item.size), limit: limit === null ? null : sizeForPeople(limit), isOn: on, isFolder: item.folder };
+  return { name: item.path.at(-1), size: sizeForPeople(item.size), limit: limit === null ? null : sizeForPeople(limit), isOn: on };
 }
 
 function outcomeOf(item, { status, answer }) {

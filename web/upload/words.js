@@ -7,12 +7,14 @@
  *   later     the hub wants to be asked again after wait_s
  *   key, off, full   nothing goes until a person did something
  *
- * answer: {status, error, detail} as the hub gives it; facts: {size, limit,
- * isOn, isFolder}, what the page knows about it; sizes come in words.
+ * answer: {status, error, detail} as the hub gives it; facts: {name, size,
+ * limit, isOn}, what the page knows about it; sizes come in words.
  */
 export function meaningOf({ status, error, detail, wait_s }, facts) {
-  const told = detail ? sentence(detail) : "";
+  const told = detail ? sentence(forThePage(detail, facts.name)) : "";
   switch (status) {
+    case 400:
+      return refused("Not taken.", told || "The hub does not understand what this browser sends.");
     case 401:
       return { kind: "key", heading: "The hub wants the key again.", text: "This device was shown out, or the key has changed. What you are sending waits here until you have joined." };
     case 403:
@@ -64,6 +66,13 @@ export function outcomeInWords(outcome, name) {
       return "folder was there already";
   }
   return "sent";
+}
+
+/** Without the path, which stands beside it, and the advice to who has a terminal. */
+function forThePage(detail, name) {
+  const behind = detail.startsWith("/") ? detail.indexOf(`${name}: `) : -1;
+  const why = behind < 0 ? detail : detail.slice(behind + name.length + 2);
+  return why.replace(/; send it under another name, or have the hub.*$/, "");
 }
 
 function sentence(words) {

@@ -9,7 +9,9 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use sockeye_proto::access::mask::{without_key, without_said_key, without_secret_fields};
+use sockeye_proto::access::mask::{
+    without_form_key, without_key, without_said_key, without_secret_fields,
+};
 use sockeye_proto::access::{Doorkeeper, Key, Verdict};
 
 use crate::clock;
@@ -93,14 +95,11 @@ impl Mask {
     /// A message that went over the wire of this scheme, as it may be seen.
     pub fn hide_in_message<'a>(&self, wire: &str, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         let shown = if wire.starts_with("http") {
-            without_secret_fields(bytes)
+            then(without_secret_fields(bytes), without_form_key)
         } else {
             without_said_key(bytes)
         };
-        match shown {
-            Cow::Borrowed(bytes) => self.hide_in_text(bytes),
-            Cow::Owned(shown) => Cow::Owned(self.hide_in_text(&shown).into_owned()),
-        }
+        then(shown, |shown| self.hide_in_text(shown))
     }
 
     /// A text as it may be seen.
@@ -111,6 +110,14 @@ impl Mask {
             Some(Hidden::Doorkeepers(doorkeeper)) => without_key(text, &doorkeeper.key()),
         }
     }
+}
+
+/// Hides something more.
+fn then(shown: Cow<'_, [u8]>, hide: impl Fn(&[u8]) -> Cow<'_, [u8]>) -> Cow<'_, [u8]> {
+    if let Cow::Owned(hidden) = hide(&shown) {
+        return Cow::Owned(hidden);
+    }
+    shown
 }
 
 impl fmt::Debug for Mask {
@@ -160,6 +167,7 @@ mod tests {
         assert_eq!(hidden("udp", "GET key=a"), "GET key=…");
         assert_eq!(hidden("http", "GET /\r\nCookie: a\r\n\r\n"), "GET /\r\nCookie: …\r\n\r\n");
         assert_eq!(hidden("http", "KEY a"), "KEY a");
+        assert_eq!(hidden("http", "key=a&name=b"), "key=…&name=b");
         assert!(format!("{:?}", Mask::of_key(key("sesame-street"))).len() < 12);
     }
 }

@@ -136,9 +136,15 @@ impl Watch {
         }
         let (head, rest) = split_head(&self.head, self.bytes);
         self.is_http2 |= head.starts_with(b"PRI * HTTP/2");
-        let meaning =
-            if self.is_http2 { "frames of HTTP/2".to_owned() } else { meaning(head, rest) };
-        self.trace.passed(self.direction, (self.wire, self.peer), (head, rest), &meaning);
+        let other_end = (self.wire, self.peer);
+        if self.is_http2 {
+            // Fields are packed in there (RFC 7541), where a key would be shown and not be seen.
+            let meaning = "frames of HTTP/2";
+            self.trace.passed(self.direction, other_end, (b"", self.bytes), meaning);
+        } else {
+            let meaning = meaning(head, rest);
+            self.trace.passed(self.direction, other_end, (head, rest), &meaning);
+        }
         self.head.clear();
         self.bytes = 0;
     }

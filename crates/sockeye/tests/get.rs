@@ -441,7 +441,7 @@ fn redirects_are_followed_as_browsers_do_and_loops_are_not() {
             "/1" => "/2".to_owned(),
             "/2" => "/goal#part".to_owned(),
             "/loop" => "/loop".to_owned(),
-            "/far" => "https://localhost/x".to_owned(),
+            "/far" => "gopher://localhost/x".to_owned(),
             path if path.contains("goal") => {
                 let body = format!("{} bytes of {path}", path.len());
                 let length = body.len();

@@ -11,7 +11,7 @@ use rustix::process::Signal;
 mod support;
 
 use support::{
-    Fixture, HANG, Running, Server, connect, connect_from, other_program, read_to_the_end, run,
+    Fixture, HANG, Http, Running, Server, connect, connect_from, other_program, read_to_the_end, run,
     sockeye,
 };
 
@@ -301,13 +301,13 @@ fn guesses_on_the_raw_wire_are_counted_and_names_are_none() {
 }
 
 #[test]
-fn the_raw_wire_is_not_guarded_beside_an_open_page() {
+fn the_page_wants_the_same_key_as_the_raw_wire_beside_it() {
     let fixture = Fixture::new();
-    let mut command = sockeye();
-    command.args(["serve", "files"]).arg(fixture.share()).env("SOCKEYE_JOIN_KEY", KEY);
-    let output = run(&mut command);
-    assert_eq!(output.status.code(), Some(2));
-    assert_no_key(&String::from_utf8(output.stderr).unwrap());
+    let server = Server::files(&fixture.share(), &["--join-key", KEY]);
+    assert_eq!(server.get("/").status, 401);
+    let bearer = format!("Bearer {KEY}");
+    let answer = Http::connect(server.http()).get("/", &[("Authorization", &bearer)]);
+    assert_eq!(answer.status, 200);
 }
 
 /// A client with the key in its environment: its status, what it printed, what it said.

@@ -79,6 +79,35 @@ pub fn without_secret_fields(head: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(shown)
 }
 
+/// A form as browsers send it, or any other piece of an HTTP message, without the value of a field
+/// `key`: the join page's.
+///
+/// ```
+/// use sockeye_proto::access::mask::without_form_key;
+/// let form = b"name=ana&key=sesame&x=1";
+/// assert_eq!(&*without_form_key(form), "name=ana&key=…&x=1".as_bytes());
+/// assert_eq!(&*without_form_key(b"monkey=1"), b"monkey=1");
+/// ```
+pub fn without_form_key(text: &[u8]) -> Cow<'_, [u8]> {
+    const NAME: &[u8] = b"key=";
+    let (mut shown, mut rest) = (Vec::new(), text);
+    let begins = |at: usize| at == 0 || matches!(text[at - 1], b'&' | b'?' | b'\n');
+    while let Some(found) = rest.windows(NAME.len()).position(|w| w == NAME) {
+        let at = text.len() - rest.len() + found;
+        let (before, behind) = rest.split_at(found + NAME.len());
+        shown.extend_from_slice(before);
+        rest = behind;
+        if begins(at) {
+            let is_end = |byte: &u8| *byte == b'&' || byte.is_ascii_whitespace();
+            let end = rest.iter().position(is_end).unwrap_or(rest.len());
+            shown.extend_from_slice(MASK);
+            rest = &rest[end..];
+        }
+    }
+    shown.extend_from_slice(rest);
+    if shown == text { Cow::Borrowed(text) } else { Cow::Owned(shown) }
+}
+
 /// A text without this key, wherever it stands in it and however it is written.
 ///
 /// ```
@@ -144,6 +173,21 @@ mod tests {
         let expected = "HTTP/1.1 204 No Content\r\nSet-Cookie: …\r\nX-Cookie: c\r\ncookie: …";
         assert_eq!(String::from_utf8(shown).unwrap(), expected);
         assert!(matches!(without_secret_fields(b"GET / HTTP/1.1\r\n\r\n"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn a_form_has_its_key_hidden_wherever_a_field_can_begin() {
+        for (form, shown) in [
+            ("key=a", "key=…"),
+            ("key=", "key=…"),
+            ("key=a%20b&key=c d", "key=…&key=… d"),
+            ("POST /?key=a HTTP/1.1\r\n\r\nkey=b", "POST /?key=… HTTP/1.1\r\n\r\nkey=…"),
+            ("x key=a", "x key=a"),
+            ("key", "key"),
+        ] {
+            let hidden = without_form_key(form.as_bytes()).into_owned();
+            assert_eq!(String::from_utf8(hidden).unwrap(), shown, "{form:?}");
+        }
     }
 
     proptest! {

@@ -85,7 +85,7 @@ fn ten_thousand_small_files_do_not_crawl() {
         putter.file(format!("many/{}/{i}", i % 100), format!("{i:0>64}"));
     }
     let mut running = putter.start(&["many", &server.url("/")]);
-    let status = running.wait_within(Duration::from_mins(2)).unwrap();
+    let status = running.wait_within(Duration::from_mins(5)).unwrap();
     assert_eq!(status.code(), Some(0), "{}", running.stderr());
     assert_eq!(contents(&fixture.path("many")), contents(&putter.path("many")));
 }

@@ -155,7 +155,7 @@ fn no_output_holds_it() {
         }
     }
     let shown = putter.put(&["a", &hub.url("/"), "--key", KEY, "--wire"]);
-    assert!(shown.stderr.contains("Bearer ************"), "{}", shown.stderr);
+    assert!(shown.stderr.contains("Authorization: …"), "{}", shown.stderr);
     assert!(shown.stderr.contains("-H \"Authorization: Bearer $SOCKEYE_KEY\""), "{}", shown.stderr);
     for wrong in ["http://h:99999/#k=abcdefghijkl", "#k=abcdefghijkl", "http://h/#k=abc"] {
         let done = putter.put(&["a", wrong]);
@@ -207,11 +207,7 @@ fn over_the_raw_wire_it_is_told_when_it_is_asked_for() {
     };
     let right = get(&["--key", KEY, "--wire"]);
     assert_eq!((right.code, right.stdout.as_str()), (Some(0), "hello"));
-    assert!(
-        !right.stderr.contains(KEY) && right.stderr.contains("************/a.txt"),
-        "{}",
-        right.stderr
-    );
+    assert!(!right.stderr.contains(KEY) && right.stderr.contains("…/a.txt"), "{}", right.stderr);
     get(&[]).assert_ended(1, "the hub wants its key: --key KEY or SOCKEYE_KEY");
     get(&["--key", "wrong-wrong"]).assert_ended(1, "does not take this key");
 }
