@@ -1,11 +1,12 @@
-// The key in a link's fragment (`#k=KEY`) leaves the address bar and the
+// The key in a link's fragment (`#k=KEY`, and perhaps `&f=FINGERPRINT` for
+// programs, which no script could compare) leaves the address bar and the
 // history before anything else runs. A classic, blocking script, loaded first
 // by index.html, join.html and drop.html; whoever trades the key takes it from
 // here, once. Never puts it anywhere else.
 (() => {
   let key = null;
   const clean = () => {
-    const found = location.hash.match(/^#k=(.*)$/);
+    const found = location.hash.match(/^#k=([^&]*)/);
     if (!found) return;
     history.replaceState(history.state, "", location.pathname + location.search);
     key = found[1];

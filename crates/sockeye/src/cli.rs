@@ -139,7 +139,7 @@ pub struct Guests {
     pub addr: Option<IpAddr>,
     /// Lets everybody in without the key; `--open=read` to read only.
     #[arg(long, value_name = "FOR", num_args = 0..=1, require_equals = true,
-          default_missing_value = "all", conflicts_with_all = ["join_key", "new_key"])]
+          default_missing_value = "all")]
     pub open: Option<Open>,
     /// With --lan, starts the services too that are of use to few.
     #[arg(long, requires = "lan")]

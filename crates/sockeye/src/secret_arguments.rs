@@ -72,13 +72,18 @@ fn with_value(argument: &OsStr) -> Option<(&'static str, OsString)> {
     })
 }
 
-/// `http://HOST:PORT/#k=VALUE`.
+/// `http://HOST:PORT/#k=VALUE`, where `&f=FINGERPRINT` may follow, which stays.
 fn in_link(argument: &OsStr) -> Option<(OsString, OsString)> {
     let bytes = argument.as_bytes();
     let is_link = [&b"http://"[..], b"https://"].iter().any(|scheme| bytes.starts_with(scheme));
     let at = bytes.windows(IN_LINK.len()).position(|part| part == IN_LINK).filter(|_| is_link)?;
-    let owned = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
-    Some((owned(&bytes[..at]), owned(&bytes[at + IN_LINK.len()..])))
+    let (before, said) = (&bytes[..at], &bytes[at + IN_LINK.len()..]);
+    let (key, rest) = match said.iter().position(|&b| b == b'&') {
+        Some(end) => (&said[..end], [b"#", &said[end + 1..]].concat()),
+        None => (said, Vec::new()),
+    };
+    let link = [before, &rest].concat();
+    Some((OsString::from_vec(link), OsString::from_vec(key.to_vec())))
 }
 
 #[cfg(test)]
@@ -104,6 +109,9 @@ mod tests {
         }
         let (left, secrets) = parted(&["get", "http://h:8080/a#k=abc", "-o", "-"]);
         assert_eq!(left, ["get", "http://h:8080/a", "-o", "-"]);
+        assert_eq!(secrets, [("SOCKEYE_KEY", "abc".to_owned())]);
+        let (left, secrets) = parted(&["get", "https://h/a#k=abc&f=0123"]);
+        assert_eq!(left, ["get", "https://h/a#f=0123"]);
         assert_eq!(secrets, [("SOCKEYE_KEY", "abc".to_owned())]);
         assert_eq!(parted(&["up", "--join-key=k"]).1, [("SOCKEYE_JOIN_KEY", "k".to_owned())]);
     }

@@ -63,6 +63,11 @@ pub struct Pin {
 }
 
 impl Pin {
+    /// What this was not given is taken from the link.
+    pub fn or_of(self, link: &Link) -> Self {
+        Self { fingerprint: self.fingerprint.or(link.fingerprint) }
+    }
+
     /// Whom to trust.
     pub fn trust(&self) -> Trust {
         self.fingerprint.map_or(Trust::System, Trust::Pinned)
@@ -72,8 +77,8 @@ impl Pin {
     pub fn check(&self, url: &Address) -> Result<(), Failure> {
         match self.fingerprint {
             Some(_) if url.scheme != Scheme::Https => Err(Failure::Usage(format!(
-                "{url} shows no certificate to compare --fingerprint with; write https://, or leave \
-                 --fingerprint out"
+                "{url} shows no certificate to compare the fingerprint with; write https://, or leave \
+                 the fingerprint out"
             ))),
             _ => Ok(()),
         }

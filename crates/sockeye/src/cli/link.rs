@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use clap::Args;
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
+use sockeye_engine::tls::fingerprint::Fingerprint;
 use sockeye_proto::access::Key;
 use sockeye_proto::address::{Address, Scheme};
 
@@ -29,6 +30,8 @@ pub struct Link {
     pub address: Address,
     /// The `KEY` of `#k=KEY`.
     pub key: Option<Key>,
+    /// The `HEX` of `f=HEX`: the certificate to trust.
+    pub fingerprint: Option<Fingerprint>,
 }
 
 impl Link {
@@ -40,7 +43,11 @@ impl Link {
         let address = Address::parse(address, known, default).map_err(|e| e.to_string())?;
         let said = fragment.split('&').find_map(|part| part.strip_prefix("k="));
         let key = said.map(|said| Key::parse(said).map_err(|e| format!("the link's key: {e}")));
-        Ok(Self { address, key: key.transpose()? })
+        let pin = fragment.split('&').find_map(|part| part.strip_prefix("f="));
+        let pin = pin.map(|said| {
+            said.parse::<Fingerprint>().map_err(|e| format!("the link's fingerprint: {e}"))
+        });
+        Ok(Self { address, key: key.transpose()?, fingerprint: pin.transpose()? })
     }
 }
 
@@ -76,13 +83,22 @@ mod tests {
 
     #[test]
     fn a_link_carries_its_key_in_the_fragment_and_does_not_show_it() {
-        for text in ["h:8080/a#k=abcdefghijkl", "http://h:8080/a#f=12&k=abcdefghijkl"] {
+        for text in ["h:8080/a#k=abcdefghijkl", "http://h:8080/a#x=12&k=abcdefghijkl"] {
             let link = read(text).unwrap();
             assert_eq!(link.key.as_ref().map(Key::as_str), Some("abcdefghijkl"), "{text}");
             assert_eq!(link.address.to_string(), "http://h:8080/a");
             assert!(!format!("{link:?}").contains("abcdefghijkl"));
         }
         assert!(read("http://h/#top").unwrap().key.is_none());
+    }
+
+    #[test]
+    fn a_link_may_tell_which_certificate_to_trust() {
+        let hex = "ab".repeat(32);
+        let link = Link::read(&format!("https://h/#k=abcdefghijkl&f={hex}"), &[Scheme::Https]);
+        let shown = link.unwrap().fingerprint.unwrap().to_string();
+        assert_eq!(shown.replace(':', "").to_ascii_lowercase(), hex);
+        assert!(read("http://h/#f=12").is_err());
     }
 
     #[test]

@@ -160,7 +160,8 @@ impl Access {
         if let Some(token) = token {
             let known = Known::Cookie(token.as_str().to_owned());
             // A cookie made for a key that was changed since is good as long as its guest is here.
-            if guests.get(&known).is_some() || token.is_of(&doorkeeper.key()) {
+            let is_here = guests.get(&known).is_some();
+            if is_here || (token.is_of(&doorkeeper.key()) && !guests.has_left(&known)) {
                 return Ok(Some(known));
             }
         }

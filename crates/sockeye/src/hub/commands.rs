@@ -113,9 +113,15 @@ impl Site {
     pub(super) fn invite_picture(&self) -> Result<Answer, Refusal> {
         let key = self.access.doorkeeper().map(SharedDoorkeeper::key).ok_or_else(no_key)?;
         let links = self.invite.links(Some(&key));
-        let picture = links.first().and_then(|link| invite::as_svg(link)).ok_or_else(no_key)?;
+        let picture = links.first().and_then(|link| invite::as_svg(link)).ok_or_else(no_link)?;
         Ok(api::answer("image/svg+xml", picture))
     }
+}
+
+fn no_link() -> Refusal {
+    let why = "this hub listens on its own machine alone, so that there is no link; start it with \
+               --lan";
+    Refusal::new(StatusCode::NOT_FOUND, why)
 }
 
 fn no_key() -> Refusal {

@@ -3,7 +3,7 @@
 //! A guest is a browser with a cookie, or an address that shows the key with each request. The list
 //! is bounded; who is forgotten because of that, and still has a good cookie, is taken up again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::net::IpAddr;
 
@@ -66,6 +66,8 @@ pub struct Seen<'a> {
 #[derive(Debug, Default)]
 pub struct Guests {
     known: HashMap<Known, Guest>,
+    /// Who left: their cookies are of the right key, and void all the same.
+    left: VecDeque<Known>,
     made: u64,
 }
 
@@ -109,7 +111,18 @@ impl Guests {
 
     /// Somebody leaves; what goes on for them ends.
     pub fn leave(&mut self, known: &Known) -> bool {
+        if matches!(known, Known::Cookie(_)) && !self.has_left(known) {
+            if self.left.len() >= GUESTS_MAX {
+                self.left.pop_front();
+            }
+            self.left.push_back(known.clone());
+        }
         self.known.remove(known).map(|guest| guest.pass.revoke()).is_some()
+    }
+
+    /// Whether somebody left who was known by this.
+    pub fn has_left(&self, known: &Known) -> bool {
+        self.left.contains(known)
     }
 
     /// Whether a guest is here, who is known by its short id.

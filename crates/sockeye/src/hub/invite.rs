@@ -46,10 +46,19 @@ impl Invite {
         Self { pages, fingerprint }
     }
 
-    /// The links, with the key in the fragment: it stands in no log and in no Referer.
+    /// The links, with the key in the fragment: it stands in no log and in no Referer. An encrypted
+    /// one also tells our clients which certificate to trust.
     pub fn links(&self, key: Option<&Key>) -> Vec<String> {
-        let fragment = key.map(|key| format!("#k={}", key.as_str())).unwrap_or_default();
-        self.pages.iter().map(|page| format!("{page}{fragment}")).collect()
+        let key = key.map(|key| format!("k={}", key.as_str()));
+        let digits = |fingerprint: &String| fingerprint.replace(':', "").to_ascii_lowercase();
+        let pin = self.fingerprint.as_ref().map(|fingerprint| format!("f={}", digits(fingerprint)));
+        let link = |page: &String| {
+            let pin = pin.as_ref().filter(|_| page.starts_with("https://"));
+            let parts = [key.as_deref(), pin.map(String::as_str)];
+            let parts: Vec<&str> = parts.into_iter().flatten().collect();
+            if parts.is_empty() { page.clone() } else { format!("{page}#{}", parts.join("&")) }
+        };
+        self.pages.iter().map(link).collect()
     }
 
     /// What tells our certificate from another's.

@@ -101,6 +101,11 @@ fn access_of(arguments: &cli::Up, places: &[Place]) -> Result<Arc<Access>, Failu
         .iter()
         .any(|place| matches!(place.service.hub, Hub::Page) && !place.address.ip().is_loopback());
     let asks_for_key = network.join_key.is_some() || network.new_key;
+    if network.open == Some(cli::Open::All) && asks_for_key {
+        let why = "--open wants no key, and --join-key and --new-key are about one; --open=read \
+                   wants it to write";
+        return Err(Failure::Usage(why.into()));
+    }
     let wanted = match network.open {
         Some(cli::Open::Read) => Wanted::ToWrite,
         None if is_beyond || asks_for_key => Wanted::Always,
@@ -114,11 +119,13 @@ fn access_of(arguments: &cli::Up, places: &[Place]) -> Result<Arc<Access>, Failu
     if wanted == Wanted::Nothing {
         return Ok(Arc::new(Access::default()));
     }
-    let data =
-        DataFolder::find(arguments.server.data.data.as_deref(), arguments.server.data.ephemeral)?;
-    let key = match &network.join_key {
-        Some(given) => given.key("--join-key")?,
-        None => key::kept(&data, network.new_key)?,
+    let (key, data) = if let Some(given) = &network.join_key {
+        // One that changes has nothing to do with the one that is kept.
+        (given.key("--join-key")?, DataFolder::default())
+    } else {
+        let flags = &arguments.server.data;
+        let data = DataFolder::find(flags.data.as_deref(), flags.ephemeral)?;
+        (key::kept(&data, network.new_key)?, data)
     };
     Ok(Arc::new(Access::new(wanted, Some(SharedDoorkeeper::new(key)), data)))
 }

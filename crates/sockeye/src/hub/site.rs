@@ -248,6 +248,9 @@ impl Site {
                 let body = format!("{}\n", self.describe(hosts, (visitor, caller)));
                 return Ok(api::answer("application/json", body));
             }
+            "/-/api/here" if !visitor.may_write => {
+                return Err(self.access.key_wanted(&request.headers));
+            }
             "/-/api/here" => {
                 let body = format!("{}\n", self.access.here(visitor));
                 return Ok(api::answer("application/json", body));

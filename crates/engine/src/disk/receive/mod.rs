@@ -11,7 +11,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, fdatasync, fstat, fsync, openat, statat};
 use rustix::io::Errno;
@@ -285,6 +285,21 @@ fn settle(
 /// Makes a folder and those on the way to it, as far as they are missing; says whether the last was.
 /// Each that was made is safe on the disk before this returns.
 pub fn make_folder(folder: &Folder, path: &SharePath) -> Result<(OwnedFd, bool), ReceiveError> {
+    /// Held while a folder is there and not yet safe, so that nobody is told of a file in it.
+    static MAKING: RwLock<()> = RwLock::new(());
+    {
+        let _none_is_being_made = MAKING.read().unwrap_or_else(PoisonError::into_inner);
+        match folder.open_folder(path) {
+            Ok(opened) => return Ok((opened, false)),
+            Err(OpenError::NotFound) => {}
+            Err(error) => return Err(open_failed(error)),
+        }
+    }
+    let _one_is_being_made = MAKING.write().unwrap_or_else(PoisonError::into_inner);
+    make_missing(folder, path)
+}
+
+fn make_missing(folder: &Folder, path: &SharePath) -> Result<(OwnedFd, bool), ReceiveError> {
     match folder.open_folder(path) {
         Ok(opened) => return Ok((opened, false)),
         Err(OpenError::NotFound) => {}
@@ -292,19 +307,18 @@ pub fn make_folder(folder: &Folder, path: &SharePath) -> Result<(OwnedFd, bool),
     }
     let parent = match path.segments().count() {
         0 => return Err(ReceiveError::Io(io::ErrorKind::NotFound.into())),
-        _ => make_folder(folder, &path.parent())?.0,
+        _ => make_missing(folder, &path.parent())?.0,
     };
     let name = path.name().unwrap_or_default();
     let is_made = match rustix::fs::mkdirat(&parent, name, Mode::from_raw_mode(0o777)) {
         Ok(()) => true,
+        // Another program made it just now; whether it waited for the disk is not known.
         Err(Errno::EXIST) => false,
         Err(errno) => return Err(errno.into()),
     };
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let opened = openat(&parent, name, flags, Mode::empty())?;
-    if is_made {
-        fsync(&parent)?;
-    }
+    fsync(&parent)?;
     Ok((opened, is_made))
 }
 

@@ -36,7 +36,8 @@ struct Fetched {
 
 /// `sockeye get`.
 pub fn get(arguments: cli::Get) -> Result<(), Failure> {
-    arguments.pin.check(&arguments.url.address)?;
+    let pin = arguments.pin.clone().or_of(&arguments.url);
+    pin.check(&arguments.url.address)?;
     let target = save::target(&arguments)?;
     if arguments.json && target.is_stdout() {
         return Err(Failure::Usage(
@@ -51,7 +52,7 @@ pub fn get(arguments: cli::Get) -> Result<(), Failure> {
         .build()
         .map_err(|e| Failure::Ours(format!("cannot start the runtime: {e}")))?;
     let keys = Keys::new(&arguments.url, &arguments.key)?;
-    let way = Way::new(arguments.ip.version(), arguments.pin.trust(), keys, arguments.wire);
+    let way = Way::new(arguments.ip.version(), pin.trust(), keys, arguments.wire);
     let fetched = runtime.block_on(async {
         tokio::select! {
             fetched = async {

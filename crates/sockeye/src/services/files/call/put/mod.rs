@@ -41,14 +41,15 @@ const TIDY_UP_MAX: Duration = Duration::from_secs(1);
 pub fn put(arguments: cli::Put) -> Result<(), Failure> {
     let begun = Instant::now();
     let url = arguments.url.address.clone();
-    arguments.pin.check(&url)?;
+    let pin = arguments.pin.clone().or_of(&arguments.url);
+    pin.check(&url)?;
     let keys = Keys::new(&arguments.url, &arguments.key)?;
     let plan = plan::plan(&arguments.things, &url)?;
     let bar = meter::progress(&arguments, plan.bytes);
     let total = plan.items.len() + plan.left_out.iter().filter(|left| left.is_failure).count();
     let mut report = Report::new(&arguments, bar.clone(), total);
     plan.left_out.iter().for_each(|left| report.left_out(left));
-    let way = Way::new(arguments.ip.version(), arguments.pin.trust(), keys, arguments.wire);
+    let way = Way::new(arguments.ip.version(), pin.trust(), keys, arguments.wire);
     let crew = Crew::new(way, url.clone(), plan.items, bar);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
