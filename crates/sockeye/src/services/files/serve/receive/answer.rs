@@ -1,7 +1,7 @@
 //! How a sender is told what became of what it sent.
 
 use http::request::Parts;
-use http::{HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, header};
 use serde_json::{Value, json};
 use sockeye_engine::disk::receive::{Outcome, ReceiveError};
 use sockeye_engine::http::request_body::BodyError;
@@ -11,7 +11,7 @@ use sockeye_proto::http::target::SharePath;
 
 use super::Sender;
 use super::intake::Broken;
-use crate::hub::page;
+use crate::hub::api;
 use crate::services::files::serve::refusal::Refusal;
 
 /// A file that came to rest.
@@ -110,14 +110,7 @@ pub fn told(request: &Parts, json: &Value, text: String) -> Answer {
         Wanted::Json => ("application/json", format!("{json}\n")),
         Wanted::Page | Wanted::Text => ("text/plain; charset=utf-8", text),
     };
-    let length = body.len();
-    let mut answer = Response::new(body.into());
-    let head = answer.headers_mut();
-    head.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
-    head.insert(header::CONTENT_LENGTH, length.into());
-    head.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    page::protect(head);
-    answer
+    api::answer(media_type, body)
 }
 
 /// Why something that was sent to a path is not here.
