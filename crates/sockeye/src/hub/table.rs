@@ -89,8 +89,19 @@ impl AtStart<'_> {
             }
             text.push('\n');
         }
-        if self.access.doorkeeper().is_some() && self.invite.fingerprint().is_none() {
-            text.push_str("  What goes over the network is not encrypted.\n");
+        if self.access.doorkeeper().is_some() {
+            let mut clear: Vec<&str> = self
+                .places
+                .iter()
+                .filter(|place| !place.address.ip().is_loopback() && place.scheme != Scheme::Https)
+                .map(|place| place.scheme.as_str())
+                .collect();
+            clear.sort_unstable();
+            clear.dedup();
+            if !clear.is_empty() {
+                let clear = clear.join(", ");
+                let _ = writeln!(text, "  Not encrypted, the key neither: {clear}.");
+            }
         }
     }
 
