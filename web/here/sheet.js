@@ -128,7 +128,7 @@ export async function createHereSheet({ hub, now, button, announce, counted, joi
   async function throwOut(guest) {
     const sure = await confirmed({
       heading: `Throw out ${nameOf(guest)}?`,
-      text: "What they are sending or fetching is cut, and the key changes, so that the old link does not bring them back. Everybody else stays.",
+      text: "What they are sending or fetching is cut, and the key changes, so that the old link does not bring them back. Others in a browser stay; programs that use the key need the new one.",
       yes: "Throw out",
       no: "Let them stay",
     });

@@ -186,7 +186,7 @@ impl Access {
         let challenge = if is_browser {
             HeaderValue::from_static("Bearer realm=\"Sockeye\"")
         } else {
-            HeaderValue::from_static("Bearer realm=\"Sockeye\", Basic realm=\"Sockeye\"")
+            HeaderValue::from_static("Basic realm=\"Sockeye\", Bearer realm=\"Sockeye\"")
         };
         let why = if is_browser { why.to_owned() } else { format!("{why}{how}") };
         Refusal::new(StatusCode::UNAUTHORIZED, why).with(header::WWW_AUTHENTICATE, challenge)

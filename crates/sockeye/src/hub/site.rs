@@ -163,6 +163,9 @@ impl Site {
             if !may_send {
                 return Err(self.access.key_wanted(&request.headers));
             }
+            if request.method == Method::PATCH {
+                self.receiving.must_be_on()?;
+            }
             let sender = visitor.sender();
             return self.receiving.places().answer(request, id, body, &sender).await;
         }

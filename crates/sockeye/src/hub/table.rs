@@ -73,14 +73,22 @@ impl AtStart<'_> {
             text.push_str("  Others get in with: --lan\n");
             return;
         };
-        let who = match self.access.wanted() {
-            Wanted::Nothing => "Everybody who can reach it gets in; there is no key",
-            Wanted::ToWrite => "Everybody may read; this link lets change things too",
-            Wanted::Always => "This link lets others in; the key is in it",
-        };
-        let _ = writeln!(text, "  {who}:\n\n    {link}\n");
-        if let Some(code) = for_terminal(link) {
-            let _ = writeln!(text, "{code}\n");
+        if self.access.doorkeeper().is_some() && self.receiving.is_dropbox() {
+            let open = self.invite.links(None);
+            let leaving = open.first().unwrap_or(link);
+            let _ =
+                writeln!(text, "  For those who leave files, and see nothing:\n\n    {leaving}\n");
+            write_code(text, leaving);
+            text.push_str("  For those who may see everything; the key is in it:\n\n");
+            let _ = writeln!(text, "    {link}\n");
+        } else {
+            let who = match self.access.wanted() {
+                Wanted::Nothing => "Everybody who can reach it gets in; there is no key",
+                Wanted::ToWrite => "Everybody may read; whoever changes anything needs this link",
+                Wanted::Always => "This link lets others in; the key is in it",
+            };
+            let _ = writeln!(text, "  {who}:\n\n    {link}\n");
+            write_code(text, link);
         }
         if !others.is_empty() {
             let _ = writeln!(text, "  This machine has other addresses, too (--addr picks one):");
@@ -145,6 +153,12 @@ impl AtStart<'_> {
             }
             Wanted::Always => format!("with the key: {all}"),
         }
+    }
+}
+
+fn write_code(text: &mut String, link: &str) {
+    if let Some(code) = for_terminal(link) {
+        let _ = writeln!(text, "{code}\n");
     }
 }
 

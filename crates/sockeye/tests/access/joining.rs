@@ -65,7 +65,7 @@ fn a_program_is_told_of_basic_and_a_browser_is_shown_the_way_in() {
     let hub = Hub::new();
     let (program, browser) = (hub.visitor(), hub.visitor().browser());
     let answer = program.get("/a.txt");
-    let challenge = "Bearer realm=\"Sockeye\", Basic realm=\"Sockeye\"";
+    let challenge = "Basic realm=\"Sockeye\", Bearer realm=\"Sockeye\"";
     assert_eq!(answer.the("www-authenticate"), challenge);
     assert!(answer.text().contains("Authorization: Bearer KEY"), "{}", answer.text());
     let script = browser.ask("GET", "/-/api/hub", &[JSON], "");

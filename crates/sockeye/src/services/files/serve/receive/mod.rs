@@ -104,6 +104,15 @@ impl Receiving {
         self.is_dropbox && self.is_on()
     }
 
+    /// For what is sent: a file that comes in pieces waits at the next of them.
+    pub fn must_be_on(&self) -> Result<(), Refusal> {
+        if self.is_on() {
+            return Ok(());
+        }
+        let why = "this hub receives nothing now; whoever runs it can turn receiving on";
+        Err(Refusal::new(StatusCode::FORBIDDEN, why))
+    }
+
     /// From now on files are received, or not.
     pub fn turn(&self, on: bool) {
         self.is_on.store(on, Ordering::Relaxed);
@@ -133,10 +142,7 @@ impl Receiving {
     /// What somebody may send to a path, checked before a byte of it is read.
     fn check(&self, request: &Parts, path: &SharePath) -> Result<(), Refusal> {
         let shown = path.display();
-        if !self.is_on() {
-            let why = "this hub receives nothing now; whoever runs it can turn receiving on";
-            return Err(Refusal::new(StatusCode::FORBIDDEN, why));
-        }
+        self.must_be_on()?;
         let is_hidden = path.is_hidden() && !self.share.shows_hidden();
         if is_hidden || path.segments().any(Arrival::is_reserved) {
             let why = format!("{shown}: names that begin with a dot are not received here");
