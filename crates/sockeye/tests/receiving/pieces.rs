@@ -186,6 +186,23 @@ fn a_file_that_is_given_up_leaves_nothing() {
 }
 
 #[test]
+fn a_length_that_was_announced_holds_for_one_request_too() {
+    let house = House::new();
+    for said in ["99", "2", "abc", "-5", "", "99999999999999999999"] {
+        for complete in [LAST, BEGIN] {
+            if complete == BEGIN && said == "99" {
+                continue;
+            }
+            let fields = [complete, ("Upload-Length", said)];
+            let answer = house.send("PUT", "/a", &fields, "abc");
+            assert_eq!(answer.status, 400, "{said:?} {complete:?}: {}", answer.text());
+        }
+    }
+    let answer = house.send("PUT", "/a", &[LAST, ("Upload-Length", "3")], "abc");
+    assert_eq!(answer.status, 201, "{}", answer.text());
+}
+
+#[test]
 fn more_or_less_than_was_announced_is_400_and_never_a_file() {
     let house = House::new();
     let upload = Upload::begin(&house, "/a", Some(10), b"hello");

@@ -195,7 +195,7 @@ impl Receiving {
         if pieces::is_begun_by(&request.headers) {
             return self.places.begin(self, (request, path), body, sender).await;
         }
-        let length = body.length();
+        let length = pieces::announced(&request.headers)?.or(body.length());
         let received = self.receive(path, length, &mut body, sender).await?;
         Ok(answer::one(request, &received, sender))
     }
@@ -214,6 +214,10 @@ impl Receiving {
         taken.map_err(failed)?;
         let arrival = arrival.ok_or_else(|| failed(ReceiveError::Exhausted.into()))?;
         let bytes = arrival.arrived_bytes();
+        if let Some(length) = length.filter(|length| *length != bytes) {
+            let announced = format!("{length} bytes were announced, and {bytes} came");
+            return Err(failed(Broken::Announced(announced)));
+        }
         let outcome = finish(arrival).await.map_err(failed)?;
         Ok(Received::new(path, bytes, outcome))
     }

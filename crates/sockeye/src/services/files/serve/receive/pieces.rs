@@ -71,6 +71,18 @@ fn integer(fields: &HeaderMap, name: &'static str) -> Option<u64> {
     text(fields, HeaderName::from_static(name)).and_then(parse_integer)
 }
 
+/// How long a file will be, as `Upload-Length` says. What is no length is refused: who says one
+/// relies on its being kept.
+pub fn announced(fields: &HeaderMap) -> Result<Option<u64>, Refusal> {
+    match (fields.contains_key(UPLOAD_LENGTH), integer(fields, UPLOAD_LENGTH)) {
+        (true, None) => {
+            let why = "Upload-Length is a whole number of bytes, of at most 15 digits";
+            Err(Refusal::new(StatusCode::BAD_REQUEST, why))
+        }
+        (_, length) => Ok(length),
+    }
+}
+
 impl Said {
     fn of(fields: &HeaderMap) -> Self {
         Self {
@@ -95,6 +107,7 @@ impl Places {
         sender: &Sender,
     ) -> Result<Answer, Refusal> {
         let said = Said::of(&request.headers);
+        announced(&request.headers)?;
         self.check_room(sender)?;
         let arrival = receiving.begin(path, said.length, sender).await?;
         let place = Arc::new(Place {
