@@ -31,6 +31,11 @@ pub fn coarse() -> Tick {
     Tick::from_ns(u64::try_from(since_start.as_nanos()).unwrap_or(u64::MAX))
 }
 
+/// The second since the Unix epoch, by the system's clock.
+pub fn unix_second() -> u64 {
+    read(ClockId::RealtimeCoarse).as_secs()
+}
+
 fn read(clock: ClockId) -> Duration {
     let time = clock_gettime(clock);
     // The kernel's clocks do not go below zero.

@@ -11,7 +11,8 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat, fstat, openat, openat2};
 use rustix::io::Errno;
@@ -27,6 +28,8 @@ pub struct Folder {
     root: OwnedFd,
     /// Whether this kernel has openat2; found out at the first use.
     has_openat2: AtomicBool,
+    /// When a file was last received here, in nanoseconds of [`clock`](crate::clock).
+    received_ns: Arc<AtomicU64>,
 }
 
 /// Why a name cannot be opened.
@@ -89,6 +92,8 @@ pub struct Facts {
     pub length: u64,
     /// Last change of the contents, in nanoseconds since the Unix epoch.
     pub modified_ns: i128,
+    /// Last change of any kind, likewise; nobody but the system sets it.
+    pub changed_ns: i128,
     /// The inode's number.
     pub inode: u64,
     /// The device it lies on.
@@ -103,6 +108,7 @@ impl Facts {
         Self {
             length: stat.st_size as u64,
             modified_ns,
+            changed_ns: i128::from(stat.st_ctime) * 1_000_000_000 + i128::from(stat.st_ctime_nsec),
             inode: stat.st_ino,
             device: stat.st_dev as u64,
         }
@@ -115,32 +121,17 @@ impl Facts {
 pub struct State {
     facts: Facts,
     mode: u32,
-    changed_ns: i128,
 }
 
 impl State {
     #[allow(clippy::unnecessary_cast, reason = "the fields' types differ between platforms")]
     fn of(stat: &Stat) -> Self {
-        Self {
-            facts: Facts::of(stat),
-            mode: stat.st_mode as u32,
-            changed_ns: i128::from(stat.st_ctime) * 1_000_000_000 + i128::from(stat.st_ctime_nsec),
-        }
+        Self { facts: Facts::of(stat), mode: stat.st_mode as u32 }
     }
 
-    /// Whether a file of which this is known is in this state.
-    pub fn is_of(&self, facts: &Facts) -> bool {
-        self.facts == *facts
-    }
-
-    /// Last change of the contents, in nanoseconds since the Unix epoch.
-    pub fn modified_ns(&self) -> i128 {
-        self.facts.modified_ns
-    }
-
-    /// Last change of any kind, likewise; nobody but the system sets it.
-    pub fn changed_ns(&self) -> i128 {
-        self.changed_ns
+    /// What is known of it.
+    pub fn facts(&self) -> &Facts {
+        &self.facts
     }
 }
 
@@ -175,12 +166,23 @@ impl Folder {
     pub fn open(path: &Path) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = rustix::fs::open(path, flags, Mode::empty())?;
-        Ok(Self { root, has_openat2: AtomicBool::new(true) })
+        let received_ns = Arc::default();
+        Ok(Self { root, has_openat2: AtomicBool::new(true), received_ns })
     }
 
     /// The folder's own descriptor.
     pub fn descriptor(&self) -> BorrowedFd<'_> {
         self.root.as_fd()
+    }
+
+    /// When a file was last received here, in nanoseconds of [`clock`](crate::clock).
+    pub(crate) fn received_ns(&self) -> u64 {
+        self.received_ns.load(Ordering::Acquire)
+    }
+
+    /// What tells that a file was received.
+    pub(crate) fn receipt(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.received_ns)
     }
 
     /// Opens what a path leads to.

@@ -109,7 +109,9 @@ impl<M: Send + Sync + 'static> HotFiles<M> {
             file.was_used.store(true, Ordering::Relaxed);
         }
         let now = clock::now();
-        if file.age(now) < HOT_TRUST {
+        // Whoever has just sent a file must not be shown what was there before.
+        let is_suspect = file.looked_ns.load(Ordering::Relaxed) <= folder.received_ns();
+        if file.age(now) < HOT_TRUST && !is_suspect {
             return Some(file);
         }
         if file.is_still(folder) {
@@ -134,8 +136,10 @@ impl<M: Send + Sync + 'static> HotFiles<M> {
         if file.facts.length > HOT_FILE_MAX_BYTES || !self.was_asked_lately(name, since) {
             return None;
         }
-        let state =
-            file.state().ok().filter(|state| state.is_of(&file.facts) && is_settled(state))?;
+        let state = file
+            .state()
+            .ok()
+            .filter(|state| *state.facts() == file.facts && is_settled(&file.facts))?;
         let range = ByteRange { start: 0, end: file.facts.length };
         let bytes = read_small(file, range).ok().flatten()?;
         if file.state().ok()? != state {
@@ -283,14 +287,14 @@ impl<M> Shard<M> {
 
 /// Whether a further change of the file would show in its time stamps: they lie in the past, far
 /// enough for the file system's clock.
-fn is_settled(state: &State) -> bool {
+fn is_settled(facts: &Facts) -> bool {
     /// A time stamp without a fraction may come from a file system that knows only seconds, or two.
     const COARSE: Duration = Duration::from_secs(2);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let has_fraction = state.changed_ns() % 1_000_000_000 != 0;
+    let has_fraction = facts.changed_ns % 1_000_000_000 != 0;
     let apart = if has_fraction { HOT_SETTLED } else { COARSE };
     let latest_ns = i128::try_from(now.saturating_sub(apart).as_nanos()).unwrap_or(i128::MAX);
-    state.modified_ns() < latest_ns && state.changed_ns() < latest_ns
+    facts.modified_ns < latest_ns && facts.changed_ns < latest_ns
 }
 
 #[cfg(test)]
@@ -411,7 +415,7 @@ mod tests {
             ("removed", |at| fs::remove_file(at.join("d/f")).unwrap()),
             ("taken away from us", |at| {
                 use std::os::unix::fs::PermissionsExt as _;
-                fs::set_permissions(at.join("d/f"), fs::Permissions::from_mode(0)).unwrap();
+                fs::set_permissions(at.join("d/f"), fs::Permissions::from_mode(0o0)).unwrap();
             }),
             ("a folder now", |at| {
                 fs::remove_file(at.join("d/f")).unwrap();
@@ -454,6 +458,16 @@ mod tests {
             assert!(kept.bytes() <= HOT_MAX_BYTES, "after {name}");
         }
         assert!(kept.bytes() > HOT_MAX_BYTES / 2, "{} are kept", kept.bytes());
+    }
+
+    #[tokio::test]
+    async fn what_was_received_is_seen_at_once() {
+        let kept = Kept::new();
+        fs::write(kept.at("a"), "old").unwrap();
+        kept.keep("/a");
+        fs::write(kept.at("a"), "new").unwrap();
+        kept.folder.receipt().store(clock::now().as_ns(), Ordering::Release);
+        assert!(kept.files.get(&kept.folder, "/a").is_none());
     }
 
     #[tokio::test]

@@ -29,6 +29,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::body::{Body, Content};
 use super::exchange::{Books, Exchange};
+use super::express::{Express, Ready};
 use super::pass::Pass;
 use super::patient_io::PatientIo;
 use super::request_body::{Receipt, RequestBody};
@@ -47,6 +48,12 @@ pub type Answer = Response<Content>;
 
 /// Turns requests into answers.
 pub trait Handler: Send + Sync + 'static {
+    /// The whole answer to a simple GET of this target at this host, if it is at hand; see
+    /// [`express`](super::express). Must not wait for anything.
+    fn ready(&self, _target: &str, _host: &str, _caller: &Caller) -> Option<Ready> {
+        None
+    }
+
     /// Answers a request without a body that can be answered at once and cheaply, with what is at
     /// hand; `None`: [`Handler::handle`] does it. Must not wait for anything.
     fn at_once(&self, _request: &Parts, _caller: &Caller) -> Option<Answer> {
@@ -175,6 +182,7 @@ async fn converse<H: Handler, S: AsyncRead + AsyncWrite + Send + Unpin + 'static
         Arc::clone(&service.door.counters),
     );
     let trace = service.books.trace.as_ref();
+    let io = Express::new(io, service, &patience, caller);
     let io = TokioIo::new(Traced::new(io, trace, service.scheme(), caller.peer));
     let answering = Answering { caller, service: Arc::clone(service), patience };
     let connection = builder.serve_connection(io, answering);

@@ -99,8 +99,12 @@ impl fmt::Display for EntityTag {
     }
 }
 
-/// Names a file's version by what the disk says of it: when it was changed and what time it is now
-/// (both in Unix nanoseconds), its size in bytes and its inode.
+/// Names a file's version by what the disk says of it: when anything about it was last changed and
+/// what time it is now (both in Unix nanoseconds), its size in bytes and its inode.
+///
+/// The time is that of the inode's last change (st_ctime), which nobody but the system sets: the time of
+/// the contents' last change can be set back, and a disk gives the inode of a removed file to the
+/// next one.
 ///
 /// The tag is weak while another change could still fall into the same time stamp: for 20 ms, for
 /// 2 s if the stamp has no part of a second, and as long as it lies in the future (RFC 9110 section
@@ -114,11 +118,11 @@ impl fmt::Display for EntityTag {
 /// assert!(entity_tag(changed_ns, 10, 7, changed_ns + 5_000_000).weak);
 /// assert!(!entity_tag(changed_ns, 10, 7, changed_ns + 50_000_000).weak);
 /// ```
-pub fn entity_tag(mtime_ns: i128, size: u64, inode: u64, now_ns: i128) -> EntityTag {
-    let unsettled_ns = if mtime_ns % NS_PER_S == 0 { COARSE_STAMP_NS } else { FINE_STAMP_NS };
-    let weak = now_ns.saturating_sub(mtime_ns) <= unsettled_ns;
+pub fn entity_tag(changed_ns: i128, size: u64, inode: u64, now_ns: i128) -> EntityTag {
+    let unsettled_ns = if changed_ns % NS_PER_S == 0 { COARSE_STAMP_NS } else { FINE_STAMP_NS };
+    let weak = now_ns.saturating_sub(changed_ns) <= unsettled_ns;
     let unsettled = if weak { "-unsettled" } else { "" };
-    EntityTag { weak, opaque: format!("{mtime_ns:x}-{size:x}-{inode:x}{unsettled}") }
+    EntityTag { weak, opaque: format!("{changed_ns:x}-{size:x}-{inode:x}{unsettled}") }
 }
 
 /// The preconditions of a request, as its fields say them. A date that is malformed, and a field
@@ -372,7 +376,7 @@ mod tests {
     fn a_tag_changes_with_time_size_and_inode() {
         let now_ns = 1_800_000_000_000_000_000;
         let tags = [(1, 2, 3), (2, 2, 3), (1, 3, 3), (1, 2, 4), (-1, 2, 3)]
-            .map(|(mtime_ns, size, inode)| entity_tag(mtime_ns, size, inode, now_ns));
+            .map(|(changed_ns, size, inode)| entity_tag(changed_ns, size, inode, now_ns));
         for (i, one) in tags.iter().enumerate() {
             assert!(tags[i + 1..].iter().all(|other| !one.weak_eq(other)), "{one}");
         }

@@ -68,6 +68,7 @@ pub struct Patience {
     last_progress: Tick,
     is_multiplexed: bool,
     leaves_unread: bool,
+    requests: u64,
 }
 
 impl Patience {
@@ -79,6 +80,7 @@ impl Patience {
             last_progress: now,
             is_multiplexed: false,
             leaves_unread: false,
+            requests: 0,
         }
     }
 
@@ -98,6 +100,7 @@ impl Patience {
 
     /// A request's head is complete.
     pub fn request_begun(&mut self, now: Tick) {
+        self.requests += 1;
         self.phase = match self.phase {
             Phase::Serving { open, answering } => Phase::Serving { open: open + 1, answering },
             Phase::Idle | Phase::Head { .. } | Phase::Leaving { .. } => {
@@ -176,6 +179,16 @@ impl Patience {
             }
             (deadline, _) => Verdict::Wait(deadline),
         }
+    }
+
+    /// How many requests have begun so far.
+    pub fn requests(&self) -> u64 {
+        self.requests
+    }
+
+    /// Whether one of them has not ended.
+    pub fn is_serving(&self) -> bool {
+        matches!(self.phase, Phase::Serving { .. })
     }
 
     /// Whether a head has begun whose end is still missing.

@@ -164,12 +164,20 @@ impl Access {
 
     /// Somebody who may see what is here; `None` for anybody of whom more is to be found out.
     pub fn reader(&self, request: &Parts, caller: &Caller) -> Option<Reader> {
-        if self.wanted == Wanted::Nothing && self.doorkeeper.is_none() && self.was_seen_now(caller)
-        {
+        if self.doorkeeper.is_none() && self.was_seen_now(caller) {
             return Some(Reader { pass: None });
         }
         let visitor = self.visitor(request, caller).ok()?;
         visitor.may_read.then_some(Reader { pass: visitor.pass })
+    }
+
+    /// Whether somebody who shows nothing may see what is here, and there is nothing to note about them.
+    pub fn lets_strangers_read(&self, caller: &Caller) -> bool {
+        match self.wanted {
+            Wanted::Nothing => self.was_seen_now(caller),
+            Wanted::ToWrite => true,
+            Wanted::Always => false,
+        }
     }
 
     /// Whether somebody asked from this address within this second, so that there is nothing new to

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use sockeye_engine::clock;
 use sockeye_engine::disk::folder::{FileHandle, Opened};
 use sockeye_engine::http::body::Content;
+use sockeye_engine::http::express::Ready;
 use sockeye_engine::http::request_body::RequestBody;
 use sockeye_engine::http::server::{Answer, Caller, Handler, HttpService};
 use sockeye_engine::listen::Door;
@@ -370,6 +371,13 @@ impl Site {
 }
 
 impl Handler for Site {
+    fn ready(&self, target: &str, host: &str, caller: &Caller) -> Option<Ready> {
+        let hot = self.share.hot(target)?;
+        let asked = Asked { safe_method: true, hosts: &[host], ..Asked::default() };
+        admit(&asked, &self.names).ok()?;
+        self.access.lets_strangers_read(caller).then(|| file::ready(&hot))
+    }
+
     fn at_once(&self, request: &Parts, caller: &Caller) -> Option<Answer> {
         let wants_file = is_safe(&request.method) && request.uri.query().is_none();
         if !wants_file || !file::may_be_hot(request) {

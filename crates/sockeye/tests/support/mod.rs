@@ -8,6 +8,7 @@
 use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -543,11 +544,17 @@ pub(crate) fn assert_nothing_from_outside(bytes: &[u8], what: &str) {
     }
 }
 
-/// Gives a file a time of change that is long past and has parts of a second, so that its entity
-/// tag is strong. Returns the time in Unix seconds.
+/// Gives a file a time of change that is long past, and leaves it alone until its entity tag is
+/// strong. Returns the time in Unix seconds.
 pub(crate) fn settle(path: &Path) -> u64 {
     const LONG_AGO_S: u64 = 1_700_000_000;
     let time = std::time::UNIX_EPOCH + Duration::new(LONG_AGO_S, 123_456_789);
     std::fs::File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
+    let changed = std::fs::metadata(path).unwrap();
+    let changed = Duration::new(changed.ctime() as u64, changed.ctime_nsec() as u32);
+    let settled = std::time::UNIX_EPOCH + changed + Duration::from_millis(30);
+    while std::time::SystemTime::now() < settled {
+        std::thread::yield_now();
+    }
     LONG_AGO_S
 }

@@ -11,6 +11,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, fdatasync, fstat, fsync, openat, statat};
@@ -22,6 +23,7 @@ use thiserror::Error;
 use self::space::Space;
 use self::temporary::Temporary;
 use super::folder::{Facts, FileHandle, Folder, OpenError};
+use crate::clock;
 
 pub mod space;
 mod temporary;
@@ -130,6 +132,8 @@ pub struct Rules {
 #[derive(Debug)]
 pub struct Arrival {
     rules: Arc<Rules>,
+    /// Of the folder: when a file was last received there.
+    receipt: Arc<AtomicU64>,
     parent: OwnedFd,
     name: Vec<u8>,
     arrived_bytes: u64,
@@ -174,7 +178,8 @@ impl Arrival {
                 State::Writing(Temporary::new(&parent)?)
             }
         };
-        Ok(Self { rules: Arc::clone(rules), parent, name, arrived_bytes: 0, state })
+        let (rules, receipt) = (Arc::clone(rules), folder.receipt());
+        Ok(Self { rules, receipt, parent, name, arrived_bytes: 0, state })
     }
 
     /// Whether a name is kept for files on their way in.
@@ -239,10 +244,11 @@ impl Arrival {
             }
             self.writing()?;
         }
-        let Self { rules, parent, name, state, .. } = self;
+        let Self { rules, receipt, parent, name, state, .. } = self;
         let State::Writing(mut temporary) = state else { return Err(ReceiveError::Taken) };
         temporary.sync()?;
         let outcome = settle(&mut temporary, &parent, &name, rules.existing)?;
+        receipt.fetch_max(clock::now().as_ns(), Ordering::AcqRel);
         fsync(&parent)?;
         Ok(outcome)
     }

@@ -10,6 +10,7 @@ use sockeye_engine::disk::folder::{Facts, FileHandle};
 use sockeye_engine::disk::hot::HotFile;
 use sockeye_engine::disk::reader::{FileReader, Part, read_small};
 use sockeye_engine::http::body::Content;
+use sockeye_engine::http::express::Ready;
 use sockeye_engine::http::server::Answer;
 use sockeye_proto::http::conditional::{
     Conditions, IfRange, Outcome, Validators, entity_tag, evaluate,
@@ -35,6 +36,8 @@ pub struct Beforehand {
     /// All of the head but who may embed the file, which is found out for each request.
     head: HeaderMap,
     is_page_part: bool,
+    /// The whole head as it goes over the wire to who asks for nothing in particular, up to the Date.
+    written: Bytes,
 }
 
 /// Answers a GET or HEAD of a file that is open.
@@ -130,7 +133,19 @@ pub fn beforehand(name: &[u8], facts: &Facts) -> Option<Beforehand> {
     head.insert(header::CONTENT_LENGTH, facts.length.into());
     validate(&mut head, &validators);
     protect(&mut head, &media_type, &Asked::default());
-    Some(Beforehand { head, is_page_part: media_type::is_page_part(&media_type) })
+    let mut written = b"HTTP/1.1 200 OK\r\n".to_vec();
+    for (name, value) in &head {
+        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+            written.extend_from_slice(part);
+        }
+    }
+    let is_page_part = media_type::is_page_part(&media_type);
+    Some(Beforehand { head, is_page_part, written: written.into() })
+}
+
+/// The whole answer to who asks for nothing in particular.
+pub fn ready(hot: &Hot) -> Ready {
+    Ready { head: hot.made.written.clone(), body: hot.bytes.clone() }
 }
 
 fn not_modified(head: HeaderMap) -> Answer {
@@ -162,7 +177,7 @@ fn validators(facts: &Facts, now: SystemTime) -> Validators {
     // A time before 1970 cannot be written as an HTTP date by our library; the tag still tells.
     let modified_s = u64::try_from(facts.modified_ns.div_euclid(1_000_000_000)).unwrap_or(0);
     Validators {
-        etag: entity_tag(facts.modified_ns, facts.length, facts.inode, now_ns),
+        etag: entity_tag(facts.changed_ns, facts.length, facts.inode, now_ns),
         last_modified_s: modified_s.min(unix_seconds(now)),
     }
 }
