@@ -56,7 +56,7 @@ pub enum Verb {
     Up(Up),
     /// Start one service alone.
     Serve(Serve),
-    /// Fetch a file, whichever wire the URL names.
+    /// Fetch a file, whichever wire the URL names, or a folder of a hub.
     Get(Get),
     /// Send files and folders to a hub that takes them, or to any server that takes PUT.
     Put(Put),

@@ -16,21 +16,24 @@ use crate::exit::Failure;
 #[command(after_help = "Examples:\n  sockeye get http://127.0.0.1:8080/photo.jpg\n  \
                         sockeye get http://127.0.0.1:8080/list.txt -o - | sort\n  \
                         sockeye get https://192.168.1.7:8080/photo.jpg --fingerprint AB:01:...\n  \
+                        sockeye get http://127.0.0.1:8080/Photos/ -o ~/Pictures\n  \
                         sockeye get tcp://127.0.0.1:7008/photo.jpg -o copy.jpg\n\n\
+                        A folder of a hub comes with everything in it, into a folder of its name or the one of\n\
+                        -o. Files that are here with the same size and time are not fetched again.\n\
                         Over http, a get that was cut goes on where it was when it is run again. The raw\n\
                         tcp wire has no lengths: there, a cut cannot be told from the file's end.")]
 pub struct Get {
-    /// What to fetch: http://HOST:PORT/PATH, https:// likewise, or tcp://HOST:PORT/NAME. A hub's
+    /// What to fetch, a file or a folder: http://HOST:PORT/PATH, https:// likewise, or tcp://HOST:PORT/NAME. A hub's
     /// link may be given as it is, with its #k=KEY.
     #[arg(value_name = "URL", value_parser = Secret(client_link))]
     pub url: Link,
-    /// Where to write it; `-` is standard output. Without it, the URL's last name.
-    #[arg(long, short, value_name = "FILE")]
+    /// Where to write it; `-` is standard output, for a file. Without it, the URL's last name.
+    #[arg(long, short, value_name = "FILE|DIR")]
     pub output: Option<OsString>,
-    /// Replaces a file that exists.
+    /// Replaces files that exist.
     #[arg(long)]
     pub overwrite: bool,
-    /// Says what was done as one JSON object on standard output.
+    /// Says what was done as one JSON object on standard output; of a folder, one for each file.
     #[arg(long)]
     pub json: bool,
     /// Shows no progress.
