@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use sockeye_engine::tls::client::Trust;
 use sockeye_engine::tls::fingerprint::Fingerprint;
 use sockeye_proto::address::{Address, Scheme};
@@ -25,7 +25,7 @@ pub struct Get {
     #[arg(value_name = "URL", value_parser = Secret(client_link))]
     pub url: Link,
     /// Where to write it; `-` is standard output. Without it, the URL's last name.
-    #[arg(long, short, value_name = "FILE")]
+    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: Option<OsString>,
     /// Replaces a file that exists.
     #[arg(long)]
