@@ -19,9 +19,11 @@ mod chart;
 mod contender;
 mod drivers;
 mod files;
+mod idle;
 mod load;
 mod machine;
 mod null;
+mod peers;
 mod process;
 mod programs;
 mod report;
@@ -37,7 +39,9 @@ const USAGE: &str = "\
 Usage: cargo run --release -p bench -- TABLE [OPTIONS]
 
 Tables:
-  files            nginx: GET of 1 KiB, 100 KiB and 1 GiB, start to first answer, size
+  files            nginx: GET of 1 KiB, 100 KiB and 1 GiB, 10,000 idle connections, start to
+                   first answer, size; dufs, miniserve, static-web-server: GET of 1 KiB, start,
+                   size, if they are on PATH, in ~/.cargo/bin or in the folder of SOCKEYE_RIVALS
   lines            redis: echo and clock over TCP, one line, one answer
   datagrams        memcached: echo and clock over UDP
   drivers          no rival: echo over TCP on tasks, threads and a single thread, 10 to 10,000
@@ -48,7 +52,8 @@ Tables:
 Options:
   --turns N        turns of each side, alternating [default: 5]
   --seconds N      length of one turn under load, or of one way of replacing [default: 5; of swap: 20]
-  --only A,B       only these lines; of files: 1k, 100k, 1g, start; of lines and datagrams: echo,
+  --only A,B       only these lines; of files: 1k, peers, 100k, 1g, idle,
+                   start; of lines and datagrams: echo,
                    clock; of drivers: 10, 100, 1000, 10000; of swap: rename, in-place, same-stamp, hard
   --patience N     up to N seconds a row, a turn is taken again in which others on this machine
                    took more than a tenth of it [default: 0]

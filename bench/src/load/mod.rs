@@ -11,10 +11,12 @@ use rustix::time::{ClockId, clock_gettime};
 
 use self::histogram::Histogram;
 
+pub mod answer;
 pub mod datagrams;
 pub mod exchange;
 pub mod histogram;
 pub mod http;
+pub mod idle;
 pub mod lines;
 
 /// How many events one look at epoll brings at most.

@@ -14,9 +14,9 @@ use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
 
-use super::answer::Answer;
 use super::contents::Contents;
 use super::history::{History, Judge, Seen};
+use crate::load::answer::Answer;
 use crate::load::{EVENTS_MAX, ns};
 
 /// Connections that ask in turns.

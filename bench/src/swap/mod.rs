@@ -25,7 +25,6 @@ use self::history::{History, Judge, Tally};
 use self::load::{Load, Target};
 use self::scene::Scene;
 
-mod answer;
 mod contents;
 mod history;
 mod load;
