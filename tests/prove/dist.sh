@@ -131,7 +131,7 @@ stop() {
     server=
 }
 inside() { env -i "$chroot" "$cell" /sockeye "$@"; }
-start http serve files /share --on http://127.0.0.1:0 --quiet
+start http serve files /share --on http://127.0.0.1:0 --host hub.example --quiet
 is "serve: curl from outside gets what is there" "$(curl -s "http://$at/film.bin" | sha256sum)" "$whole"
 inside get "http://$at/film.bin" -o /share/copy.bin --quiet
 is "get inside, by address" "$(sha256sum <"$cell/share/copy.bin")" "$whole"
@@ -140,6 +140,11 @@ code=0
 inside get http://hub.example/hello.txt -o - 2>"$work/said" || code=$?
 is "a name, where no resolver is: exit code" "$code" 3
 has "a name, where no resolver is: what is said" "$(cat "$work/said")" '^sockeye: cannot find `hub.example`'
+mkdir "$cell/etc"
+echo '127.0.0.1 hub.example' >"$cell/etc/hosts"
+echo 'hosts: mdns4_minimal ldap files dns' >"$cell/etc/nsswitch.conf"
+is "/etc/hosts, beside sources of names that are not there" "$(inside get "http://hub.example:${at##*:}/hello.txt" -o -)" hello
+rm -r "$cell/etc"
 stop
 start http up /share --port 0 --base-port 27000 --uploads --ephemeral --quiet
 has "up: the page" "$(curl -s -H 'Accept: text/html' "http://$at/")" '<title>share'

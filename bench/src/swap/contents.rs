@@ -12,6 +12,17 @@ pub struct Contents {
     pub varies: bool,
 }
 
+/// A body of more than one generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mixture {
+    /// That of its beginning.
+    pub first: u64,
+    /// The next one in it; the same if it is only of the wrong length.
+    pub then: u64,
+    /// Whether it is these two, one after the other, at the right length.
+    pub is_cut_once: bool,
+}
+
 impl Contents {
     /// The file of a generation.
     pub fn of(self, generation: u64) -> Vec<u8> {
@@ -23,17 +34,20 @@ impl Contents {
         self.length / NUMBER_BYTES + more
     }
 
-    /// The generation of a body; of one that is not whole, the first and another number in it.
-    pub fn generation_of(self, body: &[u8]) -> Result<u64, [u64; 2]> {
+    /// The generation of a body.
+    pub fn generation_of(self, body: &[u8]) -> Result<u64, Mixture> {
         let (numbers, rest) = body.as_chunks::<NUMBER_BYTES>();
         let first = numbers.first().map_or(0, |first| u64::from_le_bytes(*first));
         let same = first.to_le_bytes();
-        match numbers.iter().find(|number| **number != same) {
-            Some(other) => Err([first, u64::from_le_bytes(*other)]),
-            None if numbers.len() == self.numbers(first) && rest.is_empty() => Ok(first),
-            // All one number, and of another generation's length.
-            None => Err([first, first]),
-        }
+        let is_whole = numbers.len() == self.numbers(first) && rest.is_empty();
+        let Some(border) = numbers.iter().position(|number| *number != same) else {
+            // All one number, and perhaps of another generation's length.
+            let mixture = Mixture { first, then: first, is_cut_once: false };
+            return if is_whole { Ok(first) } else { Err(mixture) };
+        };
+        let then = numbers[border];
+        let is_cut_once = is_whole && numbers[border..].iter().all(|number| *number == then);
+        Err(Mixture { first, then: u64::from_le_bytes(then), is_cut_once })
     }
 }
 
@@ -48,8 +62,11 @@ mod tests {
             let (old, new) = (contents.of(7), contents.of(8));
             assert_eq!(contents.generation_of(&old), Ok(7));
             let mixture = [&old[..32], &new[32..]].concat();
-            assert_eq!(contents.generation_of(&mixture), Err([7, 8]));
-            assert_eq!(contents.generation_of(&old[..40]), Err([7, 7]));
+            let cut = |first, then, is_cut_once| Err(Mixture { first, then, is_cut_once });
+            assert_eq!(contents.generation_of(&mixture), cut(7, 8, !varies));
+            assert_eq!(contents.generation_of(&old[..40]), cut(7, 7, false));
+            let twice = [&old[..16], &new[16..32], &old[32..]].concat();
+            assert_eq!(contents.generation_of(&twice), cut(7, 8, false));
             assert!(contents.generation_of(&[]).is_err());
         }
     }

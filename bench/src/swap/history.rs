@@ -4,12 +4,17 @@
 //! Between the two either state is a right answer. A server may be late by a while that is bounded:
 //! an answer is stale if all states that explain it had ended longer ago than that when it was asked
 //! for.
+//!
+//! A file that is rewritten in place is neither state for a while: on disk stands the beginning of the
+//! new one before the end of the old, under a modification time that came before the bytes. An answer
+//! that fell into such a while may be just that, and no server can know.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use super::contents::Mixture;
 use crate::load::ns;
 
 /// What a name stands for.
@@ -55,6 +60,8 @@ pub enum Wrong {
     Stale { late: Duration, seen: Seen },
     /// No state so far explains it.
     Unexplained(Seen),
+    /// Its body is of more than one generation.
+    Mixed(Mixture),
     /// One entity tag came with two contents.
     TagOfTwo { tag: String, generations: [u64; 2] },
 }
@@ -66,6 +73,9 @@ impl fmt::Display for Wrong {
                 write!(f, "{seen} was true {} ms before it was asked for", late.as_millis())
             }
             Self::Unexplained(seen) => write!(f, "nothing explains {seen}"),
+            Self::Mixed(Mixture { first, then, .. }) => {
+                write!(f, "a body begins with generation {first} and goes on with {then}")
+            }
             Self::TagOfTwo { tag, generations: [one, other] } => {
                 write!(f, "the entity tag {tag} came with generations {one} and {other}")
             }
@@ -128,6 +138,13 @@ impl History {
         self.entries.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
+    /// Whether a change was under way at any time between the two.
+    fn was_under_way(&self, from_ns: u64, until_ns: u64) -> bool {
+        let entries = self.entries();
+        let mut latest = entries.iter().rev().skip_while(|entry| entry.begun_ns > until_ns);
+        latest.next().is_some_and(|entry| entry.done_ns.is_none_or(|done_ns| done_ns >= from_ns))
+    }
+
     /// How long before it was asked for the answer had last been true; `None` if it never was.
     fn lateness_ns(&self, state: State, asked_ns: u64, answered_ns: u64) -> Option<u64> {
         let entries = self.entries();
@@ -147,6 +164,8 @@ impl History {
 #[derive(Debug)]
 pub struct Judge<'a> {
     history: &'a History,
+    /// Whether changes are made in place, so that there are states in between.
+    in_place: bool,
     /// How late a server may be.
     late_max: Duration,
     /// Which contents each entity tag came with.
@@ -168,6 +187,8 @@ pub struct Tally {
     pub statuses: BTreeSet<u16>,
     /// Bodies that broke off.
     pub broken: u64,
+    /// Whole bodies that showed the disk in the middle of a rewriting.
+    pub mid_write: u64,
     /// How late the latest answer was.
     pub late: Duration,
     /// Wrong answers; the first of them is kept.
@@ -179,38 +200,52 @@ pub struct Tally {
 impl Tally {
     /// Answers in all.
     pub fn answers(&self) -> u64 {
-        self.whole + self.not_modified + self.refused + self.broken
+        self.whole + self.not_modified + self.refused + self.broken + self.mid_write
     }
 }
 
 impl<'a> Judge<'a> {
     /// Of the answers about the name that has this history.
-    pub fn new(history: &'a History, late_max: Duration) -> Self {
-        Self { history, late_max, tags: HashMap::new(), tally: Tally::default() }
+    pub fn new(history: &'a History, late_max: Duration, in_place: bool) -> Self {
+        Self { history, in_place, late_max, tags: HashMap::new(), tally: Tally::default() }
     }
 
     /// Takes an answer, with the moments at which it was asked for and had come.
     pub fn take(&mut self, seen: Seen, asked_ns: u64, answered_ns: u64) {
         if let Err(wrong) = self.judge(seen, asked_ns, answered_ns) {
-            self.tally.wrong += 1;
-            self.tally.first_wrong.get_or_insert(wrong);
+            self.note(wrong);
         }
     }
 
-    /// Notes an answer whose body was of more than one generation.
-    pub fn take_mixture(&mut self, generations: [u64; 2]) {
-        self.tally.whole += 1;
+    fn note(&mut self, wrong: Wrong) {
         self.tally.wrong += 1;
-        let tag = "(a mixture in one body)".to_owned();
-        self.tally.first_wrong.get_or_insert(Wrong::TagOfTwo { tag, generations });
+        self.tally.first_wrong.get_or_insert(wrong);
+    }
+
+    /// Takes an answer whose body was of more than one generation. Where the file is rewritten in
+    /// place, the beginning of the new before the end of the old is what stood there meanwhile.
+    pub fn take_mixture(&mut self, mixture: Mixture, asked_ns: u64, answered_ns: u64) {
+        let late_ns = ns(self.late_max);
+        let stood_there = mixture.is_cut_once
+            && mixture.first == mixture.then + 1
+            && self.history.was_under_way(asked_ns.saturating_sub(late_ns), answered_ns);
+        if self.in_place && stood_there {
+            self.tally.mid_write += 1;
+        } else {
+            self.tally.whole += 1;
+            self.note(Wrong::Mixed(mixture));
+        }
     }
 
     fn judge(&mut self, seen: Seen, asked_ns: u64, answered_ns: u64) -> Result<(), Wrong> {
         let state = match &seen {
             Seen::Whole(generation, tag) => {
                 self.tally.whole += 1;
+                // The time on disk may have been that of bytes to come.
+                let is_sure = !self.in_place || !self.history.was_under_way(asked_ns, answered_ns);
+                let tag = if is_sure { &tag[..] } else { &[] };
                 // The first content counts, because somebody may still have it.
-                let known = *self.tags.entry(tag.clone()).or_insert(*generation);
+                let known = *self.tags.entry(tag.to_vec()).or_insert(*generation);
                 // A weak one promises less; what follows from it is seen at its 304s.
                 if known != *generation && !tag.is_empty() && !tag.starts_with(b"W/") {
                     let tag = String::from_utf8_lossy(tag).into_owned();
@@ -222,6 +257,8 @@ impl<'a> Judge<'a> {
                 self.tally.not_modified += 1;
                 match self.tags.get(tag) {
                     Some(generation) => State::Generation(*generation),
+                    // It came while the file was rewritten.
+                    None if self.in_place => return Ok(()),
                     None => return Err(Wrong::Unexplained(seen)),
                 }
             }
@@ -269,7 +306,7 @@ mod tests {
 
     fn wrong(asked_ms: u64, seen: Seen) -> Option<Wrong> {
         let history = history();
-        let mut judge = Judge::new(&history, LATE_MAX);
+        let mut judge = Judge::new(&history, LATE_MAX, false);
         judge.take(seen, asked_ms * MS, (asked_ms + 1) * MS);
         judge.tally.first_wrong
     }
@@ -305,7 +342,7 @@ mod tests {
     #[test]
     fn an_entity_tag_stands_for_one_content() {
         let history = history();
-        let mut judge = Judge::new(&history, LATE_MAX);
+        let mut judge = Judge::new(&history, LATE_MAX, false);
         judge.take(Seen::Whole(1, b"\"same\"".into()), 999 * MS, 1000 * MS);
         judge.take(Seen::Whole(2, b"\"same\"".into()), 999 * MS, 1000 * MS);
         let tag = "\"same\"".to_owned();
@@ -316,7 +353,7 @@ mod tests {
     #[test]
     fn a_weak_tag_of_two_contents_is_judged_by_its_304s() {
         let history = history();
-        let mut judge = Judge::new(&history, LATE_MAX);
+        let mut judge = Judge::new(&history, LATE_MAX, false);
         judge.take(Seen::Whole(1, b"W/\"same\"".into()), 999 * MS, 1000 * MS);
         judge.take(Seen::Whole(2, b"W/\"same\"".into()), 999 * MS, 1000 * MS);
         judge.take(Seen::NotModified(b"W/\"same\"".into()), 1050 * MS, 1051 * MS);
@@ -326,9 +363,27 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_on_disk_while_it_is_rewritten_is_right_only_then() {
+        let history = history();
+        let snapshot = Mixture { first: 2, then: 1, is_cut_once: true };
+        let torn = Mixture { first: 1, then: 2, is_cut_once: true };
+        for (in_place, mixture, asked_ms, wrong) in [
+            (true, snapshot, 999, 0),
+            (true, snapshot, 1102, 1),
+            (true, torn, 999, 1),
+            (false, snapshot, 999, 1),
+        ] {
+            let mut judge = Judge::new(&history, LATE_MAX, in_place);
+            judge.take_mixture(mixture, asked_ms * MS, (asked_ms + 2) * MS);
+            assert_eq!(judge.tally.wrong, wrong, "{mixture:?} at {asked_ms} ms, {in_place}");
+            assert_eq!(judge.tally.mid_write, 1 - wrong);
+        }
+    }
+
+    #[test]
     fn a_304_says_that_the_tag_is_still_that_of_the_file() {
         let history = history();
-        let mut judge = Judge::new(&history, LATE_MAX);
+        let mut judge = Judge::new(&history, LATE_MAX, false);
         judge.take(whole(1), 500 * MS, 501 * MS);
         judge.take(Seen::NotModified(b"\"1\"".into()), 1050 * MS, 1051 * MS);
         assert_eq!(judge.tally.wrong, 0);

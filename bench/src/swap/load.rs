@@ -198,7 +198,7 @@ impl<'a> Load<'a> {
                     let seen = Seen::Whole(generation, head.tag.clone());
                     self.judge.take(seen, asked_ns, answered_ns);
                 }
-                Err(generations) => self.judge.take_mixture(generations),
+                Err(mixture) => self.judge.take_mixture(mixture, asked_ns, answered_ns),
             },
             (status, _) => self.judge.take(Seen::Refused(status), asked_ns, answered_ns),
         }

@@ -95,7 +95,7 @@ fn play(scene: &Scene, span: Duration, server: &Server, temp: &Path) -> anyhow::
         rate_per_s: RATE_PER_S,
         contents: scene.contents(),
     };
-    let load = Load::new(target, &history, Judge::new(&history, LATE_MAX))?;
+    let load = Load::new(target, &history, Judge::new(&history, LATE_MAX, scene.in_place()))?;
     let is_over = AtomicBool::new(false);
     let begun = Instant::now();
     let cpu_before_s = server.cpu_s()?;
@@ -119,12 +119,12 @@ fn play(scene: &Scene, span: Duration, server: &Server, temp: &Path) -> anyhow::
 }
 
 fn report(scene: &Scene, tally: &Tally, changes: u64, rate: f64, cpu_s: f64) -> bool {
-    let holds = tally.wrong == 0 && (tally.broken == 0 || scene.may_break());
+    let holds = tally.wrong == 0 && (tally.broken == 0 || scene.in_place());
     let verdict = if holds { "held  " } else { "BROKEN" };
-    let Tally { whole, not_modified, refused, broken, late, .. } = tally;
+    let Tally { whole, not_modified, refused, broken, mid_write, late, .. } = tally;
     println!(
         "{verdict} {:<44} {changes} changes, {}/s, latest {:.1} ms; {whole} whole, {not_modified} not \
-         modified, {refused} refused{:?}, {broken} broken off; CPU {:.1} µs/request",
+         modified, {refused} refused{:?}, {broken} broken off, {mid_write} in mid-write; CPU {:.1} µs/request",
         scene.to_string(),
         thousands(rate),
         late.as_secs_f64() * 1000.0,
@@ -182,7 +182,7 @@ mod tests {
         let history = History::new(clock, State::Generation(1));
         history.change_at(State::Generation(2), 0);
         let target = Target { server, path: "/x", rate_per_s: 10_000, contents: CONTENTS };
-        let load = Load::new(target, &history, Judge::new(&history, LATE_MAX)).unwrap();
+        let load = Load::new(target, &history, Judge::new(&history, LATE_MAX, false)).unwrap();
         let is_over = AtomicBool::new(false);
         std::thread::scope(|scope| {
             scope.spawn(|| {

@@ -131,8 +131,8 @@ impl Scene {
         }
     }
 
-    /// Whether an answer may break off: where a file changes beneath one that has begun.
-    pub fn may_break(&self) -> bool {
+    /// Whether the file changes beneath an answer that has begun: such a one may break off.
+    pub fn in_place(&self) -> bool {
         matches!(self, Self::InPlace(_))
     }
 
