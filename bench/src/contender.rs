@@ -69,12 +69,24 @@ pub fn sockeye_text(
     Entry { name: "sockeye", program: program.into(), arguments, first: wire.first(exchange) }
 }
 
+/// Sockeye, serving files to many who stay without asking.
+pub fn sockeye_files_idle(program: &Path, ground: Ground<'_>, address: SocketAddr) -> Entry {
+    let mut entry = sockeye_files(program, ground, address);
+    entry.arguments.extend(words("--max-clients none --idle-timeout 300s"));
+    entry
+}
+
 /// nginx as it serves files best: a worker for each core with its own queue of connections, open
 /// files kept, sendfile, no log.
-pub fn nginx(program: &Path, ground: Ground<'_>, address: SocketAddr) -> anyhow::Result<Entry> {
+pub fn nginx(
+    program: &Path,
+    ground: Ground<'_>,
+    crowd: Crowd,
+    address: SocketAddr,
+) -> anyhow::Result<Entry> {
     let Ground { temp, share, .. } = ground;
     let file = temp.join("nginx.conf");
-    fs::write(&file, nginx_configuration(temp, share, &address.to_string()))?;
+    fs::write(&file, nginx_configuration(temp, share, crowd, &address.to_string()))?;
     let log = temp.join("nginx.log");
     let arguments = ["-p".into(), temp.into(), "-c".into(), file.into(), "-e".into(), log.into()];
     Ok(Entry {
@@ -126,7 +138,8 @@ pub fn null(wire: Wire, exchange: &Exchange, address: SocketAddr) -> anyhow::Res
 }
 
 impl Ground<'_> {
-    fn first(&self) -> First {
+    /// By what a server of these files is known to be ready.
+    pub fn first(&self) -> First {
         let (name, contents) = self.probe;
         First::File(name.to_owned(), contents.to_vec())
     }
@@ -136,8 +149,21 @@ fn words(text: &str) -> Vec<OsString> {
     text.split_whitespace().map(OsString::from).collect()
 }
 
+/// Whom nginx is to have room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Crowd {
+    /// A few who ask all the time.
+    Busy,
+    /// Ten thousand who stay for minutes without asking; any worker may get them all.
+    Idle,
+}
+
 /// nginx's configuration, to listen at `listen`.
-pub fn nginx_configuration(temp: &Path, share: &Path, listen: &str) -> String {
+pub fn nginx_configuration(temp: &Path, share: &Path, crowd: Crowd, listen: &str) -> String {
+    let (connections, stay) = match crowd {
+        Crowd::Busy => (4096, ""),
+        Crowd::Idle => (12_288, "  keepalive_timeout 300s;\n"),
+    };
     let temp = temp.display();
     // Started by root it would give its workers to a user who may not look into our folder.
     let user = if rustix::process::geteuid().is_root() { "user root;\n" } else { "" };
@@ -145,7 +171,7 @@ pub fn nginx_configuration(temp: &Path, share: &Path, listen: &str) -> String {
     let mut text = format!(
         "daemon off;\n{user}worker_processes {workers};\npid {temp}/nginx.pid;\n\
          lock_file {temp}/nginx.lock;\nerror_log {temp}/nginx.log error;\n\
-         events {{ worker_connections 4096; }}\nhttp {{\n  access_log off;\n  sendfile on;\n  \
+         events {{ worker_connections {connections}; }}\nhttp {{\n{stay}  access_log off;\n  sendfile on;\n  \
          open_file_cache max=1000;\n  keepalive_requests 1000000000;\n  \
          default_type application/octet-stream;\n"
     );
@@ -163,7 +189,8 @@ mod tests {
 
     #[test]
     fn all_that_nginx_writes_is_in_the_temporary_folder() {
-        let text = nginx_configuration(Path::new("/T"), Path::new("/T/share"), "127.0.0.1:1");
+        let text =
+            nginx_configuration(Path::new("/T"), Path::new("/T/share"), Crowd::Busy, "127.0.0.1:1");
         let paths = text.split([' ', ';']).filter(|word| word.starts_with('/'));
         let outside: Vec<&str> = paths.filter(|path| !path.starts_with("/T/")).collect();
         assert_eq!(outside, Vec::<&str>::new(), "in\n{text}");

@@ -19,13 +19,16 @@ mod chart;
 mod contender;
 mod drivers;
 mod files;
+mod idle;
 mod load;
 mod machine;
 mod null;
+mod peers;
 mod process;
 mod programs;
 mod report;
 mod server;
+mod swap;
 mod table;
 mod text;
 mod turns;
@@ -36,17 +39,22 @@ const USAGE: &str = "\
 Usage: cargo run --release -p bench -- TABLE [OPTIONS]
 
 Tables:
-  files            nginx: GET of 1 KiB, 100 KiB and 1 GiB, start to first answer, size
+  files            nginx: GET of 1 KiB, 100 KiB and 1 GiB, 10,000 idle connections, start to
+                   first answer, size; dufs, miniserve, static-web-server: GET of 1 KiB, start,
+                   size, if they are on PATH, in ~/.cargo/bin or in the folder of SOCKEYE_RIVALS
   lines            redis: echo and clock over TCP, one line, one answer
   datagrams        memcached: echo and clock over UDP
   drivers          no rival: echo over TCP on tasks, threads and a single thread, 10 to 10,000
                    clients; draws docs/drivers.svg
+  swap             no rival and no table: a file is replaced in many ways while it is asked for 10,000
+                   times a second, and every answer is judged
 
 Options:
   --turns N        turns of each side, alternating [default: 5]
-  --seconds N      length of one turn under load [default: 5]
-  --only A,B       only these lines; of files: 1k, 100k, 1g, start; of lines and datagrams: echo,
-                   clock; of drivers: 10, 100, 1000, 10000
+  --seconds N      length of one turn under load, or of one way of replacing [default: 5; of swap: 20]
+  --only A,B       only these lines; of files: 1k, peers, 100k, 1g, idle,
+                   start; of lines and datagrams: echo,
+                   clock; of drivers: 10, 100, 1000, 10000; of swap: rename, in-place, same-stamp, hard
   --patience N     up to N seconds a row, a turn is taken again in which others on this machine
                    took more than a tenth of it [default: 0]
   --depth N        lines: requests under way on each connection [default: 1]
@@ -87,14 +95,16 @@ enum Table {
     Lines,
     Datagrams,
     Drivers,
+    Swap,
 }
 
 impl Table {
-    const ALL: [(&str, Self, &[&str]); 4] = [
+    const ALL: [(&str, Self, &[&str]); 5] = [
         ("files", Self::Files, &files::LINES),
         ("lines", Self::Lines, &text::LINES),
         ("datagrams", Self::Datagrams, &text::LINES),
         ("drivers", Self::Drivers, &drivers::LINES),
+        ("swap", Self::Swap, &swap::LINES),
     ];
 
     fn race(self, options: &Options) -> anyhow::Result<()> {
@@ -103,6 +113,7 @@ impl Table {
             Self::Lines => text::race(options, Wire::Tcp),
             Self::Datagrams => text::race(options, Wire::Udp),
             Self::Drivers => drivers::race(options),
+            Self::Swap => swap::run(options),
         }
     }
 }
@@ -149,7 +160,8 @@ fn command(arguments: Vec<OsString>) -> anyhow::Result<Command> {
             .with_context(|| format!("there is no table `{name}`"))?,
         None => bail!("name a table"),
     };
-    let (mut turns, mut seconds, mut patience, mut depth, mut only) = (5, 5, 0, 1, Vec::new());
+    let (mut turns, mut patience, mut depth, mut only) = (5, 0, 1, Vec::new());
+    let mut seconds = if table == Table::Swap { 20 } else { 5 };
     let (mut sockeye, mut out) = (None, None);
     while let Some(flag) = arguments.next() {
         if flag == "--help" || flag == "-h" {
@@ -158,6 +170,9 @@ fn command(arguments: Vec<OsString>) -> anyhow::Result<Command> {
         let flag = flag.to_string_lossy().into_owned();
         let mut value = || arguments.next().with_context(|| format!("{flag} wants a value"));
         match flag.as_str() {
+            "--turns" | "--patience" | "--out" if table == Table::Swap => {
+                bail!("{name} has no option `{flag}`");
+            }
             "--turns" => turns = number(&flag, &value()?)?,
             "--seconds" => seconds = number(&flag, &value()?)?,
             "--only" => {
@@ -245,6 +260,8 @@ mod tests {
             ("drivers --only 20", "`20`"),
             ("files --depth 2", "`--depth`"),
             ("lines --depth 0", "--depth"),
+            ("swap --turns 2", "`--turns`"),
+            ("swap --only 1k", "`1k`"),
             ("null", "URL"),
             ("files --turns 0", "--turns"),
             ("files --turns", "--turns"),

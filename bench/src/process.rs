@@ -41,15 +41,11 @@ impl Guarded {
         Ok(own.cpu_s + children)
     }
 
-    /// Memory that it has resident, in bytes, children not counted.
+    /// Memory that it and its children have resident, in bytes; what they share counts for each.
     pub fn resident_bytes(&self) -> anyhow::Result<u64> {
-        let id = self.child.id();
-        let text = fs::read_to_string(format!("/proc/{id}/statm"))
-            .with_context(|| format!("process {id} is gone"))?;
-        // proc(5): the second number, in pages.
-        let pages = text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok());
-        let pages = pages.with_context(|| format!("/proc/{id}/statm reads {text}"))?;
-        Ok(pages * rustix::param::page_size() as u64)
+        let children: Vec<u32> =
+            children(self.child.id()).iter().map(|(id, _)| id.unsigned_abs()).collect();
+        children.into_iter().chain([self.child.id()]).map(resident_bytes).sum()
     }
 
     /// Waits until it has ended, `timeout` at most; says whether it has. What it took can be read
@@ -131,6 +127,15 @@ impl Drop for Janitor {
         drop(self.0.stdin.take());
         let _ = self.0.wait();
     }
+}
+
+fn resident_bytes(id: u32) -> anyhow::Result<u64> {
+    let text = fs::read_to_string(format!("/proc/{id}/statm"))
+        .with_context(|| format!("process {id} is gone"))?;
+    // proc(5): the second number, in pages.
+    let pages = text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok());
+    let pages = pages.with_context(|| format!("/proc/{id}/statm reads {text}"))?;
+    Ok(pages * rustix::param::page_size() as u64)
 }
 
 fn children(parent: u32) -> Vec<(i32, Stat)> {

@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::table::{Latency, Row, Sample, median};
+use crate::table::{Latency, Quantity, Row, Sample, median};
 
 const INTRODUCTION: &str = "\
 # Results
@@ -23,6 +23,13 @@ Sockeye is ahead**, also where less is better. CPU is user and system time of al
 processes, per unit of work; where the load generator fills a core (its share is near 100%), it is
 the figure to trust. All samples are in `results/`. Each section is written by
 `cargo run --release -p bench -- NAME`.
+";
+
+const MEMORY: &str = "
+Memory of a connection is by how much the server's processes have grown, divided. The kernel's own is
+not in it, nor what nginx sets aside for all connections that it may have when it starts. Each has
+asked once before it idles, and the CPU is that of letting it in and answering. New requests come
+one after the other on connections of their own, 200 in a turn.
 ";
 
 /// What a table is made of.
@@ -50,12 +57,15 @@ pub struct Kept<L> {
     folder: PathBuf,
     name: &'static str,
     lines: Vec<L>,
+    /// What stands under the lines.
+    note: String,
 }
 
 impl<L: Line> Kept<L> {
     /// Reads what earlier runs kept.
     pub fn read(folder: &Path, name: &'static str) -> anyhow::Result<Self> {
-        let mut kept = Self { folder: folder.to_owned(), name, lines: Vec::new() };
+        let mut kept =
+            Self { folder: folder.to_owned(), name, lines: Vec::new(), note: String::new() };
         let file = kept.json();
         if file.exists() {
             kept.lines = serde_json::from_slice(&fs::read(&file)?).with_context(|| {
@@ -63,6 +73,11 @@ impl<L: Line> Kept<L> {
             })?;
         }
         Ok(kept)
+    }
+
+    /// Says something under the lines, for people.
+    pub fn note(&mut self, note: &str) {
+        self.note = format!("\n{note}\n");
     }
 
     /// What is kept.
@@ -84,7 +99,7 @@ impl<L: Line> Kept<L> {
         fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
         let file = self.folder.join("RESULTS.md");
         let old = fs::read_to_string(&file).unwrap_or_else(|_| INTRODUCTION.into());
-        let new = with_section(&old, self.name, &L::section(&self.lines));
+        let new = with_section(&old, self.name, &(L::section(&self.lines) + &self.note));
         fs::write(&file, new).with_context(|| format!("cannot write {}", file.display()))
     }
 
@@ -139,6 +154,9 @@ fn section(rows: &[Row]) -> String {
             let _ = write!(text, " {ours} | {rival} |");
         }
         let _ = writeln!(text, " {} |", row.run);
+    }
+    if rows.iter().any(|row| row.quantity == Quantity::Kib) {
+        text.push_str(MEMORY);
     }
     if rows.iter().any(|row| !row.null.is_empty()) {
         text.push_str(&generator(rows));

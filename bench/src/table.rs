@@ -20,13 +20,15 @@ pub enum Quantity {
     Ms,
     /// Less is better.
     Bytes,
+    /// Of each of many; less is better.
+    Kib,
 }
 
 impl Quantity {
     fn ratio(self, ours: f64, rival: f64) -> f64 {
         match self {
             Self::RequestsPerS | Self::BytesPerS => ours / rival,
-            Self::Ms | Self::Bytes => rival / ours,
+            Self::Ms | Self::Bytes | Self::Kib => rival / ours,
         }
     }
 
@@ -37,6 +39,7 @@ impl Quantity {
             Self::BytesPerS => format!("{:.2} GB/s", figure / 1e9),
             Self::Ms => format!("{figure:.1} ms"),
             Self::Bytes => format!("{:.1} MB", figure / 1e6),
+            Self::Kib => format!("{figure:.1} KiB"),
         }
     }
 
@@ -45,6 +48,7 @@ impl Quantity {
         match self {
             Self::RequestsPerS => format!("{:.2} µs/request", cpu_s * 1e6),
             Self::BytesPerS => format!("{cpu_s:.3} s/GiB"),
+            Self::Kib => format!("{:.1} µs/connection", cpu_s * 1e6),
             Self::Ms | Self::Bytes => format!("{cpu_s:.3} s"),
         }
     }

@@ -77,7 +77,7 @@ fn share_of_cores(cpu_s: f64, span: Duration) -> f64 {
 }
 
 /// What the rows of one run have in common.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Turns<'a> {
     options: &'a Options,
     /// The circumstances.
@@ -100,6 +100,21 @@ impl<'a> Turns<'a> {
         let turns = u32::try_from(sides * options.turns)?;
         let row = (options.turn + TURN_OVERHEAD) * turns + ROW_OVERHEAD + options.patience;
         Ok(Self { options, run, rival, until: Instant::now() + row * u32::try_from(rows)? })
+    }
+
+    /// The same, against somebody else: the name, the version, and what it is told.
+    pub fn against(&self, rival: &'static str, version: &str, told: String) -> Self {
+        let mut run = self.run.clone();
+        let is_ours = |name: &str| name == "sockeye" || name == "wrk";
+        run.versions.retain(|(name, _)| is_ours(name));
+        run.versions.insert(1, (rival.to_owned(), version.to_owned()));
+        Self { run, rival, ..*self }.told(told)
+    }
+
+    /// The same, with the rival told something else.
+    pub fn told(&self, told: String) -> Self {
+        let run = Run { rival_configuration: told, ..self.run.clone() };
+        Self { run, ..*self }
     }
 
     /// Fails if the run takes too long.

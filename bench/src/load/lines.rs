@@ -204,7 +204,7 @@ fn send(stream: &TcpStream, bytes: &[u8]) -> anyhow::Result<()> {
 }
 
 /// Connects from the address whose turn it is.
-fn call(to: SocketAddr, client: usize) -> anyhow::Result<TcpStream> {
+pub(super) fn call(to: SocketAddr, client: usize) -> anyhow::Result<TcpStream> {
     let socket = rustix::net::socket_with(
         AddressFamily::INET,
         SocketType::STREAM,
@@ -225,7 +225,7 @@ fn call(to: SocketAddr, client: usize) -> anyhow::Result<TcpStream> {
 }
 
 /// As many descriptors as this process may have: each client takes one.
-fn raise_descriptor_limit() {
+pub(super) fn raise_descriptor_limit() {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     let _ =

@@ -11,14 +11,16 @@ use rustix::time::{ClockId, clock_gettime};
 
 use self::histogram::Histogram;
 
+pub mod answer;
 pub mod datagrams;
 pub mod exchange;
 pub mod histogram;
 pub mod http;
+pub mod idle;
 pub mod lines;
 
 /// How many events one look at epoll brings at most.
-const EVENTS_MAX: usize = 256;
+pub const EVENTS_MAX: usize = 256;
 
 /// What clients got in one run of a load of ours.
 #[derive(Clone, Debug)]
@@ -41,6 +43,7 @@ fn thread_cpu_s() -> f64 {
     now.tv_sec as f64 + now.tv_nsec as f64 / 1e9
 }
 
-fn ns(span: Duration) -> u64 {
+/// As whole nanoseconds.
+pub fn ns(span: Duration) -> u64 {
     span.as_nanos().try_into().unwrap_or(u64::MAX)
 }

@@ -11,6 +11,11 @@ pub fn give_up() -> std::io::Result<()> {
     let bits = CapabilitiesSecureBits::NO_ROOT | CapabilitiesSecureBits::NO_ROOT_LOCKED;
     let _ = rustix::thread::set_capabilities_secure_bits(bits);
     let none = CapabilitySet::empty();
+    // Where a sandbox has taken them already, it may refuse even to be asked for none.
+    let has = rustix::thread::capabilities(None)?;
+    if [has.effective, has.permitted, has.inheritable].iter().all(CapabilitySet::is_empty) {
+        return Ok(());
+    }
     rustix::thread::set_capabilities(
         None,
         CapabilitySets { effective: none, permitted: none, inheritable: none },

@@ -4,7 +4,7 @@ use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use sockeye_engine::drive::Driver;
 use sockeye_engine::listen::IpVersion;
 use sockeye_engine::request_log::LogFormat;
@@ -98,7 +98,7 @@ pub struct KeyVerb {
 )]
 pub struct Up {
     /// The folder to share.
-    #[arg(default_value = ".")]
+    #[arg(default_value = ".", value_hint = ValueHint::DirPath)]
     pub dir: PathBuf,
     /// The page's port on the loopback addresses; 0 takes a free one.
     #[arg(long, value_name = "PORT", default_value_t = 8080)]
@@ -280,7 +280,7 @@ impl From<DriverName> for Driver {
                         An address other than loopback lets everybody in who can reach it.")]
 pub struct ServeFiles {
     /// The folder to serve.
-    #[arg(default_value = ".")]
+    #[arg(default_value = ".", value_hint = ValueHint::DirPath)]
     pub dir: PathBuf,
     /// Where to listen: http://, https:// or tcp://, a host of this machine, a port; repeatable.
     /// Without it, http://127.0.0.1:8080, or https:// there with --tls.
@@ -320,10 +320,10 @@ pub struct Tls {
     #[arg(long)]
     pub tls: bool,
     /// Takes this certificate instead, in PEM, with those that vouch for it after it.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub tls_cert: Option<PathBuf>,
     /// And its key, in PEM.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub tls_key: Option<PathBuf>,
 }
 
@@ -383,7 +383,7 @@ pub struct Server {
 pub struct Data {
     /// Where the key and the like are kept. Without it, $XDG_DATA_HOME/sockeye, else
     /// ~/.local/share/sockeye.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub data: Option<PathBuf>,
     /// Keeps nothing from one run to the next.
     #[arg(long, conflicts_with = "data")]
@@ -417,7 +417,7 @@ impl Ip {
 pub struct Config {
     /// Reads settings from this file (sockeye.toml); the command line wins over SOCKEYE_*
     /// variables, and those over the file.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
 }
 

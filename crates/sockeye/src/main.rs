@@ -7,6 +7,7 @@ use std::process::ExitCode;
 mod cli;
 mod data;
 mod exit;
+mod generate;
 mod hub;
 mod secret_arguments;
 mod services;
@@ -20,7 +21,11 @@ mod web;
 fn main() -> ExitCode {
     let arguments = std::env::args_os().collect::<Vec<_>>();
     secret_arguments::hide(&arguments);
-    let outcome = settings::read(arguments).and_then(run);
+    let outcome = if generate::is_asked(&arguments) {
+        generate::run(arguments)
+    } else {
+        settings::read(arguments).and_then(run)
+    };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),

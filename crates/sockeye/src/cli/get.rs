@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use sockeye_engine::tls::client::Trust;
 use sockeye_engine::tls::fingerprint::Fingerprint;
 use sockeye_proto::address::{Address, Scheme};
@@ -28,7 +28,7 @@ pub struct Get {
     #[arg(value_name = "URL", value_parser = Secret(client_link))]
     pub url: Link,
     /// Where to write it; `-` is standard output, for a file. Without it, the URL's last name.
-    #[arg(long, short, value_name = "FILE|DIR")]
+    #[arg(long, short, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
     pub output: Option<OsString>,
     /// Replaces files that exist.
     #[arg(long)]
