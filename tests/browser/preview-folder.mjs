@@ -113,6 +113,7 @@ export async function makePreviewFolder(browser) {
   await write("empty.txt", "");
   await write("long.log", Array.from({ length: 60_000 }, (_, index) => `line ${index + 1} of the log of a long passage\n`).join(""));
   await write("charts.zip", Buffer.alloc(2000, 1));
+  for (const one of ["a", "b", "c"]) await write(`album/${one}.png`, small.png);
   await write("charts/bay.txt", "soundings\n");
   return { root, write, remove: () => rm(parent, { recursive: true, force: true }) };
 }

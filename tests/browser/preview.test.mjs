@@ -39,6 +39,7 @@ const facts = (page) => page.locator(".viewer-facts").textContent();
 const isOpen = (page) => page.evaluate(() => Boolean(document.querySelector(".viewer[open]")));
 const focusedRow = (page) => page.evaluate(() => document.activeElement.closest("tbody tr")?.querySelector(".name a").textContent);
 const fragment = (page) => page.evaluate(() => decodeURIComponent(location.hash));
+const settled = (page) => page.locator(".viewer-body:not([aria-busy])").waitFor();
 const lines = (page) => page.locator(".line");
 // A file that is refused or broken makes the browser itself complain.
 const failing = [/Failed to load resource/];
@@ -234,19 +235,17 @@ describe("pictures", () => {
     }));
 
   test("the next picture is fetched before its turn", () =>
-    visit(viewing("drawing.svg"), async (page) => {
-      const ahead = page.waitForRequest("**/harbour.png");
-      await page.keyboard.press("ArrowLeft");
-      await shows(page, "charts/" ? "broken.png" : "");
-      await page.getByText("This picture cannot be shown").waitFor();
-      await page.goto("about:blank");
-      await page.goto(viewing("harbour.png"));
+    visit(at("/album/"), async (page) => {
+      await page.getByRole("link", { name: "a.png", exact: true }).waitFor();
+      const ahead = page.waitForRequest("**/album/b.png");
+      await page.getByRole("link", { name: "a.png", exact: true }).click();
       await ahead;
-    }, { expected: failing }));
+      await shows(page, "a.png");
+    }));
 
   test("a broken one says so", () =>
     visit(viewing("broken.png"), async (page) => {
-      await page.getByText("This picture cannot be shown").waitFor();
+      await page.getByRole("heading", { name: "This picture cannot be shown" }).waitFor();
       assert.ok(await page.locator(".viewer-trouble").getByRole("link", { name: "Download" }).isVisible());
     }, { expected: failing }));
 
@@ -356,7 +355,7 @@ describe("sound and films", () => {
 
   test("what the browser has no decoder for says so", () =>
     visit(viewing("unknown.mkv"), async (page) => {
-      await page.getByText("This browser cannot play this film").waitFor();
+      await page.getByRole("heading", { name: "This browser cannot play this film" }).waitFor();
       assert.ok(await page.locator(".viewer-trouble").getByRole("link", { name: "Download" }).isVisible());
     }));
 });
@@ -378,7 +377,7 @@ describe("PDF", () => {
     const page = await browser.newPage();
     await page.addInitScript(() => Object.defineProperty(navigator, "pdfViewerEnabled", { value: false }));
     await page.goto(viewing("manual.pdf"));
-    await page.getByText("This browser shows no PDF in a page").waitFor();
+    await page.getByRole("heading", { name: "This browser shows no PDF in a page" }).waitFor();
     assert.equal(await page.locator("iframe").count(), 0);
     const opened = page.waitForEvent("download");
     await page.locator(".viewer-trouble").getByRole("link", { name: "Download" }).click();
@@ -445,7 +444,7 @@ describe("text and code", () => {
 
   test("that is none says so, and can be looked at all the same", () =>
     visit(viewing("binary.log"), async (page) => {
-      await page.getByText("This is not text").waitFor();
+      await page.getByRole("heading", { name: "This is not text" }).waitFor();
       await page.getByRole("button", { name: "Show it as text anyway" }).click();
       await lines(page).first().waitFor();
       assert.match(await page.locator(".lines").textContent(), /^␡ELF␀/);
@@ -554,9 +553,8 @@ describe("markdown", () => {
       assert.equal(await prose.locator("script, iframe, style, svg, [onerror], [onload]").count(), 0);
       const addresses = await prose.locator("a").evaluateAll((links) => links.map((link) => link.href));
       for (const address of addresses) assert.match(address, /^https?:/);
-      for (const link of await prose.locator("a, .no-link").all()) {
-        if (!/evil\.invalid/.test((await link.getAttribute("href")) ?? "")) await link.click({ timeout: 2000, noWaitAfter: true });
-      }
+      for (const words of await prose.locator(".no-link").all()) await words.click();
+      assert.equal(await fragment(page), "#view=hostile.md");
       assert.equal(await page.evaluate(() => window.hurt), undefined);
       assert.match(await prose.textContent(), /<script>window\.hurt = 1<\/script>/);
       assert.match(await prose.textContent(), /<img src=x onerror="window\.hurt=2">/);
@@ -568,7 +566,7 @@ describe("markdown", () => {
       try {
         await visit(viewing("mega.md"), async (page) => {
           await page.locator(".prose").waitFor();
-          assert.ok((await page.locator(".prose *").count()) <= 61_000);
+          assert.ok((await page.locator(".prose *").count()) <= 31_000);
           await page.keyboard.press("Escape");
           await eventually(page, () => isOpen(page), false);
         }, { expected: failing });
@@ -639,14 +637,15 @@ describe("trouble", () => {
         await rename(path.join(folder.root, file), path.join(folder.root, "charts", file));
         try {
           await page.getByRole("link", { name: file, exact: true }).click();
-          await page.getByText("This file is not there any more").waitFor();
+          await page.getByRole("heading", { name: "This file is not there any more" }).waitFor();
           assert.equal(await isOpen(page), true);
         } finally {
           await rename(path.join(folder.root, "charts", file), path.join(folder.root, file));
         }
         await page.getByRole("button", { name: "Try again" }).click();
         await page.locator(".viewer-trouble").waitFor({ state: "detached" });
-        await page.locator(".viewer-body > *").first().waitFor();
+        await settled(page);
+        assert.equal(await page.locator(".viewer-trouble").count(), 0);
       }, { expected: failing }));
   }
 
@@ -655,7 +654,7 @@ describe("trouble", () => {
       await page.locator(".viewed").waitFor();
       await page.route("**/hostile.md", (route) => route.abort());
       await page.keyboard.press("ArrowRight");
-      await page.getByText("The hub does not answer", { exact: true }).waitFor();
+      await page.getByRole("heading", { name: "The hub does not answer" }).waitFor();
       await page.unroute("**/hostile.md");
       await page.getByRole("button", { name: "Try again" }).click();
       await page.locator(".prose").waitFor();
@@ -666,7 +665,7 @@ describe("trouble", () => {
       await page.locator(".viewed").waitFor();
       await page.route("**/hostile.md", (route) => route.fulfill({ status: 401, body: "" }));
       await page.keyboard.press("ArrowRight");
-      await page.getByText("You are not in this hub any more").waitFor();
+      await page.getByRole("heading", { name: "You are not in this hub any more" }).waitFor();
       assert.ok(await page.getByRole("button", { name: "Join" }).isVisible());
     }, { expected: failing }));
 
@@ -684,7 +683,7 @@ describe("trouble", () => {
           await more.click();
           await page.waitForFunction((known) => document.querySelectorAll(".line").length !== known, count);
         }
-        await page.getByText("The file has changed").waitFor();
+        await page.getByRole("heading", { name: "The file has changed" }).waitFor();
         await page.getByRole("button", { name: "Show it anew" }).click();
         await eventually(page, () => lines(page).first().textContent(), "after! and a few words that make it long");
       });
@@ -695,7 +694,7 @@ describe("trouble", () => {
 
   test("a link to what is not there says so", () =>
     visit(viewing("nothing.txt"), async (page) => {
-      await page.getByText("This file is not there any more").waitFor();
+      await page.getByRole("heading", { name: "This file is not there any more" }).waitFor();
       await page.keyboard.press("Escape");
       await eventually(page, () => isOpen(page), false);
     }, { expected: failing }));
@@ -710,7 +709,7 @@ describe("for everybody", () => {
           for (const file of kinds) {
             await page.goto("about:blank");
             await page.goto(viewing(file));
-            await page.locator(".viewer-body > *").first().waitFor();
+            await settled(page);
             await page.evaluate(() => Promise.all(document.getAnimations().filter((one) => one.effect.getTiming().iterations === 1).map((one) => one.finished)));
             const wider = await page.evaluate(() => document.querySelector(".viewer").scrollWidth > window.innerWidth);
             assert.equal(wider, false, file);

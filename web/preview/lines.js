@@ -54,6 +54,8 @@ export function createLines({ isCode }) {
         if (isEnded || index > 0) addLine();
         isEnded = false;
         addText(part);
+        // An empty line is copied as one.
+        if (index < parts.length - 1 && !line.hasChildNodes()) line.append(element("br"));
       }
       if (parts.length > 1) isEnded = parts.at(-1) === "";
       list.style.setProperty("--digits", String(String(lines).length));

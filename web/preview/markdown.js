@@ -13,7 +13,10 @@ import { createSource } from "./source.js";
 import { Unshowable } from "./trouble.js";
 import { piecesOf } from "./unseen.js";
 
-const PARTS_MAX = 60_000; // elements; what is beyond them is in the source
+const PARTS_MAX = 30_000; // elements; what is beyond them is in the source
+const PICTURES_MAX = 500;
+// Browsers need minutes to lay out one paragraph of tens of thousands of elements.
+const PARTS_IN_BLOCK_MAX = 1500;
 const SYMBOLS_MAX = 5000;
 
 export async function show(stage) {
@@ -51,6 +54,8 @@ function createDrawer(stage, references) {
   const slugs = new Map();
   let parts = 0;
   let symbols = 0;
+  let pictures = 0;
+  let blockEnd = 0; // how many parts there may be at the end of this block
   const isFull = () => parts >= PARTS_MAX;
   const make = (name, attributes, ...children) => {
     parts += 1;
@@ -117,15 +122,19 @@ function createDrawer(stage, references) {
   };
 
   function inline(parent, text) {
+    blockEnd = parts + PARTS_IN_BLOCK_MAX;
     drawNodes(parent, parseInline(text, references));
   }
 
   function drawNodes(parent, nodes) {
+    const plain = [];
     for (const node of nodes) {
-      if (isFull()) return;
-      if (node.type === "text") parent.append(node.text);
+      if (isFull()) break;
+      if (parts >= blockEnd) plain.push(plainText(node));
+      else if (node.type === "text") parent.append(node.text);
       else parent.append(INLINE[node.type](node));
     }
+    if (plain.length) parent.append(plain.join(""));
   }
 
   const wrapping = (name) => ({ children }) => {
@@ -151,7 +160,8 @@ function createDrawer(stage, references) {
     },
     image({ to, title, text }) {
       const path = resolvePicture(to, stage.folder);
-      if (!path) {
+      pictures += 1;
+      if (!path || pictures > PICTURES_MAX) {
         // Elsewhere on the web: it is not fetched, and can be gone to.
         const link = make(...linkFor(to, title));
         link.append(`[picture: ${text || to}]`);
@@ -200,6 +210,10 @@ function createDrawer(stage, references) {
   }
 
   return { draw, isFull };
+}
+
+function plainText({ text, children }) {
+  return text ?? children?.map(plainText).join("") ?? " ";
 }
 
 function decodedFragment(text) {

@@ -93,7 +93,7 @@ function createZoom({ stage, holder, image, isDrawing, width, height }) {
     label.setAttribute("aria-label", `${label.textContent}, fit to the window`);
   }
 
-  image.addEventListener("dblclick", (event) => set(scale === null ? Math.max(1, 2 * fitted()) : null, event));
+  body.addEventListener("dblclick", (event) => set(scale === null ? Math.max(1, 2 * fitted()) : null, event), { signal: stage.signal });
   const fit = () => {
     size();
     tell();

@@ -17,8 +17,6 @@ import { troubleElement } from "./trouble.js";
 
 await withStyle(new URL("./preview.css", import.meta.url));
 
-const BUSY_AFTER = 200; // a shorter wait is not worth a sign of it
-
 const VIEWS = {
   picture: () => import("./picture.js"),
   grid: () => import("./grid.js"),
@@ -115,17 +113,16 @@ export function createViewer(page) {
   async function load(mine, address, options) {
     const { item, view } = mine;
     const isCurrent = () => shown === mine;
-    body.replaceChildren();
-    body.className = `viewer-body ${view}`;
+    empty(`viewer-body ${view}`);
     dialog.dataset.view = view;
-    const busy = setTimeout(() => isCurrent() && body.setAttribute("aria-busy", "true"), BUSY_AFTER);
+    body.setAttribute("aria-busy", "true");
     const fail = (error) => {
       if (!isCurrent() || mine.leave.signal.aborted) return;
       frame.own.replaceChildren();
+      empty("viewer-body");
       const trouble = troubleElement(error, { retry: () => show(item, view, options), join: page.join, download: address });
-      body.className = "viewer-body";
-      body.replaceChildren(trouble);
-      announce(trouble.textContent);
+      body.append(trouble);
+      announce(trouble.innerText);
     };
     try {
       const { show: showView } = await VIEWS[view]();
@@ -165,9 +162,15 @@ export function createViewer(page) {
     } catch (error) {
       fail(error);
     } finally {
-      clearTimeout(busy);
       if (isCurrent()) body.removeAttribute("aria-busy");
     }
+  }
+
+  function empty(name) {
+    body.className = name;
+    body.replaceChildren();
+    // What had the focus may be gone with it; the keys go to what has it.
+    if (!dialog.contains(document.activeElement)) body.focus();
   }
 
   function leave() {
