@@ -15,6 +15,14 @@ export function listenForSwipes(body, step) {
     },
     { passive: true },
   );
+  body.addEventListener(
+    "touchmove",
+    (event) => {
+      // Else the browser may take it for its own way back.
+      if (start && event.cancelable && isAcross(event.touches[0], start)) event.preventDefault();
+    },
+    { passive: false },
+  );
   body.addEventListener("touchcancel", () => {
     start = null;
   });
@@ -23,13 +31,16 @@ export function listenForSwipes(body, step) {
     ({ changedTouches }) => {
       if (!start) return;
       const across = changedTouches[0].clientX - start.x;
-      const down = changedTouches[0].clientY - start.y;
+      const isSwipe = Math.abs(across) >= FAR && isAcross(changedTouches[0], start) && getSelection().isCollapsed;
       start = null;
-      if (Math.abs(across) < FAR || Math.abs(across) < STEEP * Math.abs(down) || !getSelection().isCollapsed) return;
-      step(across < 0 ? 1 : -1);
+      if (isSwipe) step(across < 0 ? 1 : -1);
     },
     { passive: true },
   );
+}
+
+function isAcross({ clientX, clientY }, { x, y }) {
+  return Math.abs(clientX - x) > STEEP * Math.abs(clientY - y);
 }
 
 function movesSideways(target, body) {
