@@ -87,7 +87,7 @@ impl Exchange {
         version: Version,
         asked: impl FnOnce() -> Vec<u8>,
     ) -> Self {
-        patience.lock().unwrap_or_else(PoisonError::into_inner).request_begun(clock::now());
+        patience.lock().unwrap_or_else(PoisonError::into_inner).request_begun(clock::coarse());
         books.activity.begun();
         let line = books.log.is_on().then(|| Line {
             at: SystemTime::now(),
@@ -115,12 +115,17 @@ impl Exchange {
         self.promised_bytes = promised_bytes;
         self.pass = pass;
         self.is_answering = true;
-        self.patience.lock().unwrap_or_else(PoisonError::into_inner).answer_begun(clock::now());
+        self.patience.lock().unwrap_or_else(PoisonError::into_inner).answer_begun(clock::coarse());
     }
 
     /// Something that its line should tell.
     pub(super) fn note(&self, what: String) {
         *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(what);
+    }
+
+    /// The answer says no to a body that was not read to its end.
+    pub(super) fn leaves_unread(&self) {
+        self.patience.lock().unwrap_or_else(PoisonError::into_inner).leaves_unread();
     }
 
     /// Whether whom it answers may not be here any more.
@@ -134,7 +139,7 @@ impl Exchange {
         self.sent_bytes.fetch_add(bytes, Ordering::Relaxed);
         if self.version == Version::HTTP_2 {
             let mut patience = self.patience.lock().unwrap_or_else(PoisonError::into_inner);
-            patience.body_progressed(clock::now());
+            patience.body_progressed(clock::coarse());
         }
     }
 
@@ -147,7 +152,7 @@ impl Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         let mut patience = self.patience.lock().unwrap_or_else(PoisonError::into_inner);
-        patience.request_ended(clock::now(), self.is_answering);
+        patience.request_ended(clock::coarse(), self.is_answering);
         drop(patience);
         self.books.activity.ended();
         let sent_bytes = self.sent_bytes.load(Ordering::Relaxed);
