@@ -117,3 +117,13 @@ export async function makePreviewFolder(browser) {
   await write("charts/bay.txt", "soundings\n");
   return { root, write, remove: () => rm(parent, { recursive: true, force: true }) };
 }
+
+/** A folder of pictures to look at, for the screenshots. */
+export async function makeAlbum(browser, { write }) {
+  const names = ["dawn", "morning", "noon", "shoals", "the sound", "under way", "squall", "lee shore", "anchorage", "dusk", "lights", "night"];
+  for (const [index, name] of names.entries()) {
+    const tall = index % 5 === 3;
+    const { jpeg } = await makePictures(browser, { width: tall ? 480 : 800, height: tall ? 720 : 520, hue: (index * 31 + 165) % 360 });
+    await write(`harbour/${name}.jpg`, jpeg);
+  }
+}

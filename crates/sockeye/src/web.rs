@@ -211,6 +211,8 @@ mod tests {
         }
     }
 
+    /// More than twice the first view, since what views a file (web/preview/) comes one kind at a
+    /// time, when somebody first opens such a file.
     #[test]
     fn all_of_the_page_is_at_most_150_kb_compressed() {
         let total = compressed_bytes(FILES.iter().map(|(name, _)| *name));
