@@ -13,6 +13,7 @@ import { createNavigation } from "./navigation.js";
 import { clearNotice, showNotice, tell } from "./notice.js";
 import { createPanel } from "./panel.js";
 import { drawPath } from "./path.js";
+import { createPreviews } from "./preview/offered.js";
 import { createReceiving } from "./receiving.js";
 import { createLateSheet, createSheet } from "./sheet.js";
 import { access, hindrance, know, onKeyWanted } from "./standing.js";
@@ -105,6 +106,7 @@ function showListing(newListing, place) {
     if (table.count()) table.focus(0, { scroll: false });
     else byId("title").focus({ preventScroll: true });
   }
+  previews.follow();
 }
 
 function hrefWithin(folder, child) {
@@ -257,6 +259,16 @@ window.addEventListener("load", () => {
   if (entry) record(entry);
 });
 
+// ---- previews ------------------------------------------------------------
+
+const previews = createPreviews({
+  folder: () => listing?.folder ?? null,
+  items: () => Array.from({ length: table.count() }, (_, index) => table.item(index)),
+  focus: (href) => table.indexOf(href) >= 0 && table.focus(table.indexOf(href)),
+  join,
+  failed: unreachable,
+});
+
 // ---- who may, and what is received ----------------------------------------
 
 async function join() {
@@ -331,6 +343,7 @@ document.addEventListener("click", (event) => {
     target.scrollIntoView({ block: "start" });
   } else if (!link.hasAttribute("download")) {
     navigation.keepPlace();
+    if (tableElement.contains(link) && previews.open(link.closest("tr").dataset.href)) event.preventDefault();
   }
 });
 

@@ -211,10 +211,12 @@ mod tests {
         }
     }
 
+    /// More than twice the first view, since what views a file (web/preview/) comes one kind at a
+    /// time, when somebody first opens such a file.
     #[test]
-    fn all_of_the_page_is_at_most_110_kb_compressed() {
+    fn all_of_the_page_is_at_most_150_kb_compressed() {
         let total = compressed_bytes(FILES.iter().map(|(name, _)| *name));
-        assert!(total <= 110_000, "{total} bytes");
+        assert!(total <= 150_000, "{total} bytes");
     }
 
     #[test]
