@@ -106,7 +106,7 @@ impl<S, H: Handler> Express<S, H> {
         let mut exchange = Exchange::begin(books, &self.patience, peer, Version::HTTP_11, || {
             format!("GET {target}").into_bytes()
         });
-        exchange.answered(200, ready.body.len() as u64, None);
+        exchange.answered(200, Some(ready.body.len() as u64), None);
         self.follows.heads += 1;
         Some(Leaving { ready, date: date_line(), sent: 0, exchange })
     }
