@@ -212,9 +212,10 @@ mod tests {
     }
 
     #[test]
-    fn all_of_the_page_is_at_most_110_kb_compressed() {
+    fn all_of_the_page_is_at_most_150_kb_compressed() {
+        // What is beyond the first view comes when it is wanted; this holds the binary in bounds.
         let total = compressed_bytes(FILES.iter().map(|(name, _)| *name));
-        assert!(total <= 110_000, "{total} bytes");
+        assert!(total <= 150_000, "{total} bytes");
     }
 
     #[test]
