@@ -2,8 +2,8 @@
 // the hub wrote into the page, then ties the parts together. Never asks the
 // hub itself (navigation.js does) and never makes rows (table.js does).
 
-import { pageOfFolder, parentOf } from "./addresses.js";
-import { counted, number, sizeForPeople, visibleName } from "./format.js";
+import { inFolder, pageOfFolder, parentOf } from "./addresses.js";
+import { counted, number, sizeForPeople, useFormats, visibleName } from "./format.js";
 import { createHere } from "./here.js";
 import { HubSilent, askForStanding } from "./hub.js";
 import { listenForKeys } from "./keys.js";
@@ -13,13 +13,15 @@ import { createNavigation } from "./navigation.js";
 import { clearNotice, showNotice, tell } from "./notice.js";
 import { createPanel } from "./panel.js";
 import { drawPath } from "./path.js";
+import { preference } from "./preferences.js";
 import { createReceiving } from "./receiving.js";
+import { archiveOf } from "./row.js";
+import { createSelection } from "./selection.js";
 import { createLateSheet, createSheet } from "./sheet.js";
 import { access, hindrance, know, onKeyWanted } from "./standing.js";
 import { createTable } from "./table.js";
 import { startTheme } from "./theme.js";
 import { offersTools } from "./tools/offered.js";
-import { createDrawer } from "./wire/drawer.js";
 import { arrivalEntry } from "./wire/http.js";
 import { record } from "./wire/log.js";
 
@@ -38,6 +40,7 @@ const filter = byId("filter");
 const tableElement = byId("table");
 
 let listing = null;
+let shown = []; // its items, as they are shown
 let sort = rememberedSort();
 
 function announce(words) {
@@ -56,7 +59,8 @@ function rememberedSort() {
 
 const panel = createPanel(hub, { announce });
 
-const table = createTable(tableElement, { now, onCurrent: showCommands });
+const table = createTable(tableElement, { now, isPicked: (item) => selection.has(item), onCurrent: showCommands });
+const selection = createSelection({ changed: drawSelection });
 
 function showCommands(item) {
   const file = item && !item.folder ? item : listing?.items.find((candidate) => !candidate.folder);
@@ -81,12 +85,15 @@ function title(name, folder) {
 
 function showListing(newListing, place) {
   const first = listing === null;
+  if (listing && listing.folder !== newListing.folder) endSelection();
   listing = newListing;
+  selection.refresh(listing.items);
   filter.value = place?.filter ?? "";
   byId("find").hidden = listing.items.length === 0;
   const name = drawPath({ folder: listing.folder, path: listing.path, rootName, browse, index: listing.index });
   title(name, listing.folder);
   byId("plain").replaceChildren();
+  drawFolderTools();
   drawItems();
   receivingHere.draw();
   showCommands(null);
@@ -113,11 +120,13 @@ function hrefWithin(folder, child) {
 
 function showFresh(newListing, changed) {
   listing = newListing;
+  selection.refresh(listing.items);
   // Also when nothing changed: this takes away "the hub does not answer".
   if (changed || byId("notice").querySelector(".strip")) {
     const { scrollY } = window;
     drawPath({ folder: listing.folder, path: listing.path, rootName, browse, index: listing.index });
     byId("find").hidden = listing.items.length === 0;
+    drawFolderTools();
     drawItems();
     window.scrollTo(0, scrollY);
     if (changed && !receivingHere.isBusy()) announce(`The folder has changed: ${summary()}`);
@@ -125,7 +134,8 @@ function showFresh(newListing, changed) {
 }
 
 function drawItems() {
-  const items = arrange(listing, sort, filter.value);
+  const items = arrange(listing, sort, filter.value, preference("folders"));
+  shown = items;
   table.draw(items, listing, (folder) => pageOfFolder(folder, { browse }));
   for (const heading of tableElement.querySelectorAll("th[data-column]")) {
     if (heading.dataset.column === sort.column) heading.setAttribute("aria-sort", sort.direction);
@@ -140,6 +150,16 @@ function drawItems() {
   if (items.length) clearNotice();
   else if (filtering) showNoMatch();
   else showEmpty();
+  if (selection.count()) drawSelection(); // some of it may be out of sight now
+}
+
+/** Downloads and links of the folder as a whole. */
+function drawFolderTools() {
+  byId("folder-tools").hidden = false;
+  byId("get-folder").hidden = listing.items.length === 0;
+  byId("get-zip").href = archiveOf(listing.folder, "zip");
+  byId("get-tar").href = archiveOf(listing.folder, "tar");
+  byId("printed").textContent = location.origin + pageOfFolder(listing.folder, { browse });
 }
 
 function summary() {
@@ -177,12 +197,15 @@ function showEmpty() {
 }
 
 function showProblem(error, folder, retryIn) {
+  endSelection();
   listing = null;
+  shown = [];
   const name = drawPath({ folder, path: null, rootName, browse, index: null });
   title(name, folder);
   byId("plain").replaceChildren();
   tableElement.hidden = true;
   byId("find").hidden = true;
+  byId("folder-tools").hidden = true;
   byId("totals").textContent = "";
   byId("shortfall").textContent = "";
   receivingHere.draw();
@@ -222,20 +245,24 @@ function showBusy(busy) {
 
 // ---- the tools and the wire ----------------------------------------------
 
-const unreachable = () => tell({ heading: "The hub does not answer.", text: "It was to give another part of this page. Try again, or load the page anew." });
+function unreachable() {
+  tell({ heading: "The hub does not answer.", text: "It was to give another part of this page. Try again, or load the page anew." });
+}
 
-// There from the start: when the hub is gone, it tells how.
-const drawer = createDrawer({ announce });
-const wire = createSheet(byId("wire"), {
-  button: byId("show-wire"),
-  arrive: drawer.arrive,
-  changed(open) {
-    if (open) drawer.show();
+let drawer = null; // once it is there
+const wire = createLateSheet(
+  byId("show-wire"),
+  async () => {
+    const { createDrawer } = await import("./wire/drawer.js");
+    drawer = createDrawer({ announce });
+    return createSheet(byId("wire"), { button: byId("show-wire"), pressed: false, arrive: drawer.arrive, changed: (open) => open && drawer.show() });
   },
-});
+  unreachable,
+);
+byId("show-wire").hidden = false;
 
-function showWire(number) {
-  wire.open();
+async function showWire(number) {
+  (await wire.get()).open();
   drawer.show(number);
   drawer.arrive();
 }
@@ -255,6 +282,8 @@ byId("show-tools").hidden = !offersTools(hub);
 window.addEventListener("load", () => {
   const entry = arrivalEntry();
   if (entry) record(entry);
+  // Not left until it is wanted: when the hub is gone, it tells how.
+  wire.get().catch(() => {});
 });
 
 // ---- who may, and what is received ----------------------------------------
@@ -307,6 +336,119 @@ onKeyWanted(async () => {
 window.addEventListener("linkkey", enterByLink);
 enterByLink();
 
+// ---- what is selected -----------------------------------------------------
+
+let bar = null; // once it is there
+let isComing = false;
+
+async function drawSelection() {
+  table.mark();
+  const all = byId("pick-all");
+  const picked = shown.filter((item) => selection.has(item)).length;
+  all.checked = picked > 0 && picked === shown.length;
+  all.indeterminate = picked > 0 && !all.checked;
+  tableElement.classList.toggle("has-picked", selection.count() > 0);
+  if (!bar) {
+    if (isComing || !selection.count()) return;
+    isComing = true;
+    try {
+      const { createBar } = await import("./selection/bar.js");
+      bar = createBar({ selection, folder: () => listing.folder, isShown: (item) => shown.includes(item), share, isBusy: receivingHere.isBusy, announce, rest: () => table.focus(Math.max(0, table.currentIndex()), { scroll: false }) });
+    } catch {
+      unreachable();
+      return;
+    } finally {
+      isComing = false;
+    }
+  }
+  bar.draw();
+  // Where the bar has come to lie over the row that has the focus.
+  if (table.isFocused()) table.focus(table.currentIndex());
+}
+
+function pick(item) {
+  selection.toggle(item);
+  announce(`${item.shown} ${selection.has(item) ? "selected" : "not selected"}, ${counted(selection.count(), "item", "items")} in all`);
+}
+
+function pickAll() {
+  if (!shown.length) return false;
+  selection.all(shown);
+  announce(`${counted(selection.count(), "item", "items")} selected`);
+}
+
+function endSelection() {
+  pickingByTouch(false);
+  if (!selection.clear()) return false;
+  announce("Nothing is selected");
+}
+
+/** Where nothing hovers, a tap on a row selects it as long as this is on. */
+function pickingByTouch(on) {
+  tableElement.classList.toggle("picking", on);
+  byId("pick-some").setAttribute("aria-pressed", String(on));
+  byId("pick-some").textContent = on ? "Done" : "Select";
+}
+
+byId("pick-some").addEventListener("click", () => {
+  const on = !tableElement.classList.contains("picking");
+  if (on) pickingByTouch(true);
+  else if (endSelection() === false) pickingByTouch(false);
+});
+byId("pick-all").addEventListener("change", (event) => {
+  if (event.target.checked) pickAll();
+  else endSelection();
+});
+
+tableElement.addEventListener("click", (event) => {
+  const item = table.itemOf(event.target);
+  if (!item || event.button !== 0) return;
+  if (event.target.closest(".share")) {
+    share(item);
+    return;
+  }
+  const inBox = event.target.matches(".pick input");
+  const wanted = inBox || (event.target.closest(".name a") && (event.shiftKey || tableElement.classList.contains("picking")));
+  if (!wanted || event.ctrlKey || event.metaKey || event.altKey) return;
+  // Neither what is shown nor another window: the row is meant.
+  if (!inBox) event.preventDefault();
+  const index = shown.indexOf(item);
+  if (event.shiftKey) selection.extend(shown, index, selection.count() ? null : shown[Math.max(0, table.currentIndex())]);
+  else pick(item);
+  // The keys go on from here.
+  table.focus(index, { scroll: false });
+});
+
+// ---- what is fetched when it is first wanted -----------------------------
+
+/** Runs what a late part of the page does; says so where it does not come. */
+async function late(fetched, run) {
+  const part = await fetched.catch(unreachable);
+  if (part) run(part);
+}
+
+function showKeys() {
+  late(import("./keys/sheet.js"), ({ showKeys: show }) => show({ offersTools: offersTools(hub) }));
+}
+
+function settings() {
+  late(import("./settings/sheet.js"), ({ showSettings }) => showSettings({ theme, announce, changed: applyPreferences }));
+}
+
+/** Shares that item, or the folder that is shown. */
+function share(item) {
+  const path = item ? inFolder(listing.folder, item.href) : pageOfFolder(listing.folder, { browse: browse || Boolean(listing.index) });
+  const name = item ? item.name : byId("title").textContent;
+  late(import("./share/sheet.js"), ({ showShare }) => showShare({ path, name, isFolder: !item || item.folder, announce }));
+}
+
+function applyPreferences() {
+  useFormats({ units: preference("units"), dates: preference("dates") });
+  document.documentElement.dataset.density = preference("density");
+  table.forget();
+  if (listing) drawItems();
+}
+
 // ---- what people do ------------------------------------------------------
 
 function goTo(folder) {
@@ -319,7 +461,7 @@ function goTo(folder) {
 
 document.addEventListener("click", (event) => {
   const link = event.target.closest("a[href]");
-  if (!link || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  if (!link || event.defaultPrevented || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
   if (link.dataset.folder) {
     event.preventDefault();
     goTo(link.dataset.folder);
@@ -368,22 +510,38 @@ filter.addEventListener("keydown", (event) => {
   }
 });
 
-const step = (by) => {
+/** Moves to another row; `extending`, and selects those on the way. */
+function step(by, extending = false) {
   if (!table.count()) return false;
   const index = table.currentIndex();
-  table.focus(index < 0 ? 0 : index + by);
-};
+  const start = index < 0 ? table.firstInSight() : index;
+  const next = index < 0 ? start : Math.max(0, Math.min(index + by, table.count() - 1));
+  if (extending) selection.extend(shown, next, shown[start]);
+  table.focus(next);
+}
 
 listenForKeys({
   next: () => step(1),
   previous: () => step(-1),
+  extendNext: () => step(1, true),
+  extendPrevious: () => step(-1, true),
   first: () => (table.count() ? table.focus(0) : false),
   last: () => (table.count() ? table.focus(table.count() - 1) : false),
+  pageDown: () => step(table.pageRows()),
+  pageUp: () => step(-table.pageRows()),
   open() {
     // On a link or a button, Enter means that link or button.
     if (document.activeElement !== document.body || table.currentIndex() < 0) return false;
     table.open(table.currentIndex());
   },
+  pick() {
+    const index = table.currentIndex();
+    // Elsewhere, Space means that button, or scrolls.
+    if (index < 0 || !(table.isFocused() || document.activeElement === document.body)) return false;
+    pick(table.item(index));
+  },
+  pickAll,
+  clear: () => endSelection(),
   up() {
     const parent = listing && parentOf(listing.folder);
     if (!parent) return false;
@@ -396,21 +554,33 @@ listenForKeys({
   },
   download() {
     const index = table.currentIndex();
-    if (index < 0) return false;
-    if (!table.download(index)) announce("A folder cannot be downloaded as one file.");
+    if (selection.count()) bar?.get("zip");
+    else if (index >= 0) table.download(index);
+    else return false;
   },
-  keys: () => byId("keys").showModal(),
+  share() {
+    if (!listing) return false;
+    const index = table.currentIndex();
+    share(index < 0 ? null : table.item(index));
+  },
+  settings: () => settings(),
+  keys: () => showKeys(),
   makeFolder: () => receivingHere.makeFolder(),
   send: () => receivingHere.choose(),
   here: () => here.toggle(),
   tools: () => (offersTools(hub) ? void tools.toggle() : false),
-  wire: () => wire.toggle(),
+  wire: () => void wire.toggle(),
 });
 
-byId("show-keys").addEventListener("click", () => byId("keys").showModal());
+byId("show-keys").addEventListener("click", showKeys);
 byId("show-keys").hidden = false;
-startTheme(byId("theme"), announce);
+byId("show-settings").addEventListener("click", settings);
+byId("show-settings").hidden = false;
+byId("share-folder").addEventListener("click", () => share(null));
 byId("hub-name").textContent = visibleName(hub.name);
+
+const theme = startTheme(byId("theme"), announce);
+applyPreferences();
 
 setInterval(() => {
   if (document.visibilityState === "visible") table.retell();

@@ -49,7 +49,6 @@ export function createHere({ hub, now, announce, join }) {
 
   function draw() {
     button.hidden = !hasGuests();
-    document.getElementById("here-key").hidden = button.hidden;
   }
 
   onStanding(draw);

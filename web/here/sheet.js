@@ -2,7 +2,7 @@
 // let in, and how one is shown out. Fetched by here.js when it is first wanted.
 
 import { element, icon } from "../element.js";
-import { exactTime, timeForPeople, visibleName } from "../format.js";
+import { agoForPeople, exactTime, visibleName } from "../format.js";
 import { askWhoIsHere } from "../here.js";
 import { HubProblem, HubSilent } from "../hub.js";
 import { nameElement } from "../name.js";
@@ -114,8 +114,8 @@ export async function createHereSheet({ hub, now, button, announce, counted, joi
     if (guest.is_you) title.append(element("span", { class: "tag" }, "you"));
     if (guest.is_host) title.append(element("span", { class: "tag host" }, "at the hub"));
     const about = [guest.name ? guest.device : "", guest.address].filter(Boolean).join(", ");
-    const seen = element("time", { datetime: guest.last_seen, title: exactTime(Date.parse(guest.last_seen)) }, timeForPeople(Date.parse(guest.last_seen), now()));
-    const came = element("time", { datetime: guest.since, title: exactTime(Date.parse(guest.since)) }, timeForPeople(Date.parse(guest.since), now()));
+    const seen = element("time", { datetime: guest.last_seen, title: exactTime(Date.parse(guest.last_seen)) }, agoForPeople(Date.parse(guest.last_seen), now()));
+    const came = element("time", { datetime: guest.since, title: exactTime(Date.parse(guest.since)) }, agoForPeople(Date.parse(guest.since), now()));
     const row = element("li", {}, title, element("p", { class: "guest-about" }, about), element("p", { class: "guest-about" }, "came ", came, ", last heard ", seen));
     if (access().is_host && wantsKeys() && !guest.is_host && !guest.is_you) {
       row.append(element("button", { type: "button", class: "button small out", "data-guest": guest.id, "aria-label": `Throw out ${nameOf(guest)}`, click: () => throwOut(guest) }, "Throw out"));
