@@ -13,10 +13,10 @@ import { createNavigation } from "./navigation.js";
 import { clearNotice, showNotice, tell } from "./notice.js";
 import { createPanel } from "./panel.js";
 import { drawPath } from "./path.js";
+import { createPicking } from "./picking.js";
 import { preference } from "./preferences.js";
 import { createReceiving } from "./receiving.js";
 import { archiveOf } from "./row.js";
-import { createSelection } from "./selection.js";
 import { createLateSheet, createSheet } from "./sheet.js";
 import { access, hindrance, know, onKeyWanted } from "./standing.js";
 import { createTable } from "./table.js";
@@ -60,7 +60,16 @@ function rememberedSort() {
 const panel = createPanel(hub, { announce });
 
 const table = createTable(tableElement, { now, isPicked: (item) => selection.has(item), onCurrent: showCommands });
-const selection = createSelection({ changed: drawSelection });
+const { selection, ...picking } = createPicking({
+  table,
+  tableElement,
+  shown: () => shown,
+  folder: () => listing.folder,
+  isBusy: () => receivingHere.isBusy(),
+  share,
+  announce,
+  unreachable,
+});
 
 function showCommands(item) {
   const file = item && !item.folder ? item : listing?.items.find((candidate) => !candidate.folder);
@@ -80,12 +89,15 @@ const navigation = createNavigation({
 });
 
 function title(name, folder) {
-  document.title = folder === "/" ? `${rootName} – Sockeye` : `${name} – ${visibleName(rootName)} – Sockeye`;
+  // A name that is written from right to left turns nothing but itself round.
+  const apart = (text) => (/[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/.test(text) ? `\u2068${text}\u2069` : text);
+  const names = folder === "/" ? [rootName] : [name, rootName];
+  document.title = [...names.map((one) => apart(visibleName(one))), "Sockeye"].join(" – ");
 }
 
 function showListing(newListing, place) {
   const first = listing === null;
-  if (listing && listing.folder !== newListing.folder) endSelection();
+  if (listing && listing.folder !== newListing.folder) picking.end();
   listing = newListing;
   selection.refresh(listing.items);
   filter.value = place?.filter ?? "";
@@ -150,7 +162,7 @@ function drawItems() {
   if (items.length) clearNotice();
   else if (filtering) showNoMatch();
   else showEmpty();
-  if (selection.count()) drawSelection(); // some of it may be out of sight now
+  if (selection.count()) picking.draw(); // some of it may be out of sight now
 }
 
 /** Downloads and links of the folder as a whole. */
@@ -197,7 +209,7 @@ function showEmpty() {
 }
 
 function showProblem(error, folder, retryIn) {
-  endSelection();
+  picking.end();
   listing = null;
   shown = [];
   const name = drawPath({ folder, path: null, rootName, browse, index: null });
@@ -212,6 +224,8 @@ function showProblem(error, folder, retryIn) {
   panel.hideCommands();
   window.scrollTo(0, 0);
 
+  // On a small screen nobody would see it behind what is open.
+  if (error.status === 401) for (const sheet of document.querySelectorAll(".sheet[open]:not(.docked)")) sheet.close();
   const retry = { label: "Try again", run: navigation.refresh };
   const parent = parentOf(folder);
   const up = parent ? [{ label: "Up one folder", href: pageOfFolder(parent, { browse }), folder: parent }] : [];
@@ -336,89 +350,6 @@ onKeyWanted(async () => {
 window.addEventListener("linkkey", enterByLink);
 enterByLink();
 
-// ---- what is selected -----------------------------------------------------
-
-let bar = null; // once it is there
-let isComing = false;
-
-async function drawSelection() {
-  table.mark();
-  const all = byId("pick-all");
-  const picked = shown.filter((item) => selection.has(item)).length;
-  all.checked = picked > 0 && picked === shown.length;
-  all.indeterminate = picked > 0 && !all.checked;
-  tableElement.classList.toggle("has-picked", selection.count() > 0);
-  if (!bar) {
-    if (isComing || !selection.count()) return;
-    isComing = true;
-    try {
-      const { createBar } = await import("./selection/bar.js");
-      bar = createBar({ selection, folder: () => listing.folder, isShown: (item) => shown.includes(item), share, isBusy: receivingHere.isBusy, announce, rest: () => table.focus(Math.max(0, table.currentIndex()), { scroll: false }) });
-    } catch {
-      unreachable();
-      return;
-    } finally {
-      isComing = false;
-    }
-  }
-  bar.draw();
-  // Where the bar has come to lie over the row that has the focus.
-  if (table.isFocused()) table.focus(table.currentIndex());
-}
-
-function pick(item) {
-  selection.toggle(item);
-  announce(`${item.shown} ${selection.has(item) ? "selected" : "not selected"}, ${counted(selection.count(), "item", "items")} in all`);
-}
-
-function pickAll() {
-  if (!shown.length) return false;
-  selection.all(shown);
-  announce(`${counted(selection.count(), "item", "items")} selected`);
-}
-
-function endSelection() {
-  pickingByTouch(false);
-  if (!selection.clear()) return false;
-  announce("Nothing is selected");
-}
-
-/** Where nothing hovers, a tap on a row selects it as long as this is on. */
-function pickingByTouch(on) {
-  tableElement.classList.toggle("picking", on);
-  byId("pick-some").setAttribute("aria-pressed", String(on));
-  byId("pick-some").textContent = on ? "Done" : "Select";
-}
-
-byId("pick-some").addEventListener("click", () => {
-  const on = !tableElement.classList.contains("picking");
-  if (on) pickingByTouch(true);
-  else if (endSelection() === false) pickingByTouch(false);
-});
-byId("pick-all").addEventListener("change", (event) => {
-  if (event.target.checked) pickAll();
-  else endSelection();
-});
-
-tableElement.addEventListener("click", (event) => {
-  const item = table.itemOf(event.target);
-  if (!item || event.button !== 0) return;
-  if (event.target.closest(".share")) {
-    share(item);
-    return;
-  }
-  const inBox = event.target.matches(".pick input");
-  const wanted = inBox || (event.target.closest(".name a") && (event.shiftKey || tableElement.classList.contains("picking")));
-  if (!wanted || event.ctrlKey || event.metaKey || event.altKey) return;
-  // Neither what is shown nor another window: the row is meant.
-  if (!inBox) event.preventDefault();
-  const index = shown.indexOf(item);
-  if (event.shiftKey) selection.extend(shown, index, selection.count() ? null : shown[Math.max(0, table.currentIndex())]);
-  else pick(item);
-  // The keys go on from here.
-  table.focus(index, { scroll: false });
-});
-
 // ---- what is fetched when it is first wanted -----------------------------
 
 /** Runs what a late part of the page does; says so where it does not come. */
@@ -538,10 +469,10 @@ listenForKeys({
     const index = table.currentIndex();
     // Elsewhere, Space means that button, or scrolls.
     if (index < 0 || !(table.isFocused() || document.activeElement === document.body)) return false;
-    pick(table.item(index));
+    picking.pick(table.item(index));
   },
-  pickAll,
-  clear: () => endSelection(),
+  pickAll: picking.all,
+  clear: picking.end,
   up() {
     const parent = listing && parentOf(listing.folder);
     if (!parent) return false;
@@ -554,7 +485,7 @@ listenForKeys({
   },
   download() {
     const index = table.currentIndex();
-    if (selection.count()) bar?.get("zip");
+    if (selection.count()) picking.download();
     else if (index >= 0) table.download(index);
     else return false;
   },

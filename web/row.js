@@ -39,7 +39,6 @@ export function makeRow(item, { folder, pageOf, now, isPicked }) {
     download.setAttribute("aria-label", `Download ${item.shown}`);
     download.title = "Download";
   }
-  row.querySelector(".share").setAttribute("aria-label", `Share ${item.shown}`);
   row.querySelector(".pick input").setAttribute("aria-label", `Select ${item.shown}`);
   row.dataset.href = item.href;
   markRow(row, isPicked(item));

@@ -1,6 +1,5 @@
-// What is selected of the folder in sight. Called by app.js, which tells it
-// what people do; the bar that shows it (selection/bar.js) is fetched when
-// something is. Never draws. It goes by addresses, so that it outlives sorting,
+// What is selected of the folder in sight. Called by picking.js, which tells it
+// what people do. Never draws. It goes by addresses, so that it outlives sorting,
 // filtering and a fresh list; it ends when the folder is left.
 
 /** changed(): something is selected that was not, or the other way round. */

@@ -2,14 +2,14 @@
 // items that listing.js has arranged; never sorts, never filters, never asks
 // the hub. Names reach the document as text only.
 //
-// Up to 2,000 rows are all there, for find-in-page and screen readers. Above
+// Up to 1,000 rows are all there, for find-in-page and screen readers. Above
 // that, only the rows around the visible part are in the document, between
 // two spacers, so that 50,000 entries scroll as smoothly as 50.
 
 import { exactTime, timeForPeople } from "./format.js";
 import { makeRow, markRow } from "./row.js";
 
-const ALL_AT_ONCE = 2000;
+const ALL_AT_ONCE = 1000;
 const ROWS_BEYOND = 12;
 // What of a row can have the focus beside its link.
 const PARTS = ["a[download]", ".share", ".pick input"];
@@ -30,6 +30,7 @@ export function createTable(table, { now, isPicked, onCurrent }) {
   let to = 0;
   let rowHeight = 0;
   let current = null;
+  let lastIndex = -1;
   let rows = new WeakMap(); // item -> its row, kept while a short list is sorted and filtered
 
   function spacer() {
@@ -97,8 +98,12 @@ export function createTable(table, { now, isPicked, onCurrent }) {
     }
     const first = Math.floor((window.scrollY - rowTop(0)) / rowHeight);
     const visible = Math.ceil(window.innerHeight / rowHeight);
-    const newFrom = Math.max(0, Math.min(first - ROWS_BEYOND, items.length - visible));
-    const newTo = Math.min(items.length, Math.max(first, 0) + visible + ROWS_BEYOND);
+    // After a leap nothing of what is there can stay: first what is in sight.
+    const leap = first >= to || first + visible <= from;
+    const beyond = leap ? 1 : ROWS_BEYOND;
+    if (leap) redrawSoon();
+    const newFrom = Math.max(0, Math.min(first - beyond, items.length - visible));
+    const newTo = Math.min(items.length, Math.max(first, 0) + visible + beyond);
     drawRange(Math.min(newFrom, newTo), newTo);
     above.rows[0].cells[0].style.height = `${from * rowHeight}px`;
     below.rows[0].cells[0].style.height = `${(items.length - to) * rowHeight}px`;
@@ -144,17 +149,33 @@ export function createTable(table, { now, isPicked, onCurrent }) {
   });
   window.addEventListener("afterprint", drawWindow);
 
+  // One button for all rows: it is where a pointer or the focus is.
+  const share = document.getElementById("share-template").content.firstElementChild.cloneNode(true);
+  function bringShare(row) {
+    const item = view.itemOf(row);
+    if (share.parentElement?.parentElement === row || share === document.activeElement) return;
+    share.setAttribute("aria-label", `Share ${item.shown}`);
+    row.querySelector(".get").prepend(share);
+  }
+
   table.addEventListener("pointerover", (event) => {
+    const row = event.target.closest("tbody:not(.spacer) tr");
+    if (row && event.pointerType !== "touch") bringShare(row);
     const time = event.target.closest("td.modified")?.firstElementChild;
     if (time && !time.title) time.title = exactTime(Date.parse(time.dateTime));
   });
 
   table.addEventListener("focusin", (event) => {
     const row = event.target.closest("tbody tr");
-    if (!row || row.dataset.href === current) return;
+    if (!row) return;
+    bringShare(row);
+    row.classList.toggle("at", event.target.matches(".name a:focus-visible"));
+    if (row.dataset.href === current) return;
     current = row.dataset.href;
     onCurrent(items[from + [...body.children].indexOf(row)]);
   });
+
+  table.addEventListener("focusout", (event) => event.target.closest("tr").classList.remove("at"));
 
   const view = {
     /** Shows these items of this folder in place of whatever was there. */
@@ -207,7 +228,12 @@ export function createTable(table, { now, isPicked, onCurrent }) {
 
     count: () => items.length,
     item: (index) => items[index],
-    indexOf: (href) => (href === null ? -1 : items.findIndex((item) => item.href === href)),
+    indexOf(href) {
+      if (href === null) return -1;
+      // It is asked for again and again, and mostly for the same.
+      if (items[lastIndex]?.href !== href) lastIndex = items.findIndex((item) => item.href === href);
+      return lastIndex;
+    },
     currentIndex: () => view.indexOf(current),
     current: () => current,
     isFocused: () => body.contains(document.activeElement),

@@ -1,5 +1,5 @@
 // The bar of what is selected: how much it is, and what can be done with it.
-// Fetched by app.js when something is selected first.
+// Fetched by picking.js when something is selected first.
 
 import { copyText } from "../clipboard.js";
 import { element, icon } from "../element.js";
