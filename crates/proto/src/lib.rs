@@ -8,6 +8,7 @@
 
 pub mod access;
 pub mod address;
+pub mod archive;
 mod base64;
 pub mod clients;
 pub mod clock;

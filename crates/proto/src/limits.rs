@@ -205,6 +205,23 @@ pub const LISTING_INLINE_MAX_ENTRIES: usize = 1_000;
 pub const LINK_PATH_MAX_BYTES: usize = 8_192;
 /// A link up to this long has a QR code that a phone still reads from a screen.
 pub const LINK_CODE_MAX_BYTES: usize = 600;
+/// Archives of folders that are on their way at once; who asks for one more is told to wait.
+pub const ARCHIVES_AT_ONCE: usize = 64;
+/// Heads and short files of an archive leave in batches of about this many bytes,
+pub const ARCHIVE_BATCH_BYTES: usize = 64 * 1024;
+/// or of what this long brought together on a slow disk.
+pub const ARCHIVE_BATCH_SPAN: Duration = Duration::from_millis(100);
+/// The names in a folder that goes into an archive, and in those above it, hold this much at most;
+/// beyond it the archive breaks: about two million names.
+pub const ARCHIVE_NAMES_MAX_BYTES: usize = 64 * 1024 * 1024;
+/// A zip's directory stands in memory up to so many bytes, and from then on in a file without a name;
+pub const ARCHIVE_INDEX_KEPT_BYTES: usize = 1024 * 1024;
+/// where none can be made, up to so many bytes in memory;
+pub const ARCHIVE_INDEX_HOMELESS_MAX_BYTES: usize = 16 * 1024 * 1024;
+/// and no longer than this in any case: links in circles of folders could make it endless.
+pub const ARCHIVE_INDEX_MAX_BYTES: u64 = 4 * 1024 * 1024 * 1024;
+/// The names of a selection that come as a form have at most so many bytes.
+pub const ARCHIVE_FORM_MAX_BYTES: usize = 1024 * 1024;
 /// Log lines that wait for the terminal; more are counted and dropped.
 pub const LOG_QUEUE_LINES: usize = 8_192;
 
@@ -271,5 +288,7 @@ const _: () = {
     assert!(PLAIN_HEAD_MAX_BYTES <= HEAD_MAX_BYTES, "to be sent on takes no more than an answer");
     assert!(HEAD_DEADLINE.as_secs() < STALL_DEADLINE.as_secs(), "a head is less than an answer");
     assert!(CLIENTS_PER_ADDRESS_MAX <= CLIENTS_MAX, "one address is part of all");
+    assert!(ARCHIVE_INDEX_KEPT_BYTES <= ARCHIVE_INDEX_HOMELESS_MAX_BYTES);
+    assert!(SMALL_BODY_MAX_BYTES <= CHUNK_BYTES as u64 - ARCHIVE_BATCH_BYTES as u64);
     assert!(LISTING_INLINE_MAX_ENTRIES <= LISTING_MAX_ENTRIES, "inline is part of all");
 };

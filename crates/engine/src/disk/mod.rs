@@ -2,8 +2,10 @@
 //!
 //! [`folder`] opens names beneath one folder and nothing else; [`listing`] reads a folder's
 //! entries; [`chunk`] keeps the buffers that file contents pass through; [`reader`] reads a file
-//! without ever holding up other connections for the disk; [`receive`] takes files in.
+//! without ever holding up other connections for the disk; [`archive`] makes one of a whole folder;
+//! [`receive`] takes files in.
 
+pub mod archive;
 pub mod chunk;
 pub mod folder;
 pub mod listing;

@@ -9,6 +9,7 @@ use bytes::{Buf, Bytes};
 use http_body::{Frame, SizeHint};
 
 use super::exchange::Exchange;
+use crate::disk::archive::ArchiveReader;
 use crate::disk::chunk::Chunk;
 use crate::disk::reader::FileReader;
 
@@ -21,15 +22,18 @@ pub enum Content {
     Bytes(Bytes),
     /// Parts of a file, read while they are sent.
     File(FileReader),
+    /// A folder as an archive, made while it is sent.
+    Archive(Box<ArchiveReader>),
 }
 
 impl Content {
-    /// How many bytes are still to come.
-    pub(super) fn remaining_bytes(&self) -> u64 {
+    /// How many bytes are still to come, where that is known.
+    pub(super) fn remaining_bytes(&self) -> Option<u64> {
         match self {
-            Self::Empty => 0,
-            Self::Bytes(bytes) => bytes.len() as u64,
-            Self::File(reader) => reader.remaining_bytes(),
+            Self::Empty => Some(0),
+            Self::Bytes(bytes) => Some(bytes.len() as u64),
+            Self::File(reader) => Some(reader.remaining_bytes()),
+            Self::Archive(reader) => reader.has_ended().then_some(0),
         }
     }
 }
@@ -44,6 +48,8 @@ impl<T: Into<Bytes>> From<T> for Content {
 #[derive(Debug)]
 pub struct Body {
     content: Content,
+    /// Bytes that were given out.
+    given_bytes: u64,
     exchange: Arc<Exchange>,
 }
 
@@ -71,7 +77,7 @@ impl Buf for Piece {
 
 impl Body {
     pub(super) fn new(content: Content, exchange: Exchange) -> Self {
-        Self { content, exchange: Arc::new(exchange) }
+        Self { content, given_bytes: 0, exchange: Arc::new(exchange) }
     }
 }
 
@@ -96,7 +102,18 @@ impl http_body::Body for Body {
                 Poll::Ready((!bytes.is_empty()).then_some(Ok(Chunk::Bytes(bytes))))
             }
             Content::File(reader) => reader.poll_chunk(cx),
+            Content::Archive(reader) => reader.poll_chunk(cx),
         };
+        if let Poll::Ready(Some(Ok(chunk))) = &chunk {
+            self.given_bytes += chunk.remaining() as u64;
+            let given_bytes = self.given_bytes;
+            if let Content::Archive(reader) = &mut self.content
+                && reader.has_ended()
+            {
+                let remark = reader.take_remark();
+                self.exchange.is_all(given_bytes, remark);
+            }
+        }
         if let Poll::Ready(Some(Err(error))) = &chunk {
             self.exchange.failed(error);
         }
@@ -105,10 +122,10 @@ impl http_body::Body for Body {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.content.remaining_bytes() == 0
+        self.content.remaining_bytes() == Some(0)
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.content.remaining_bytes())
+        self.content.remaining_bytes().map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }

@@ -63,8 +63,8 @@ pub struct Exchange {
     /// Whether the answer is on its way.
     is_answering: bool,
     pass: Option<Pass>,
-    /// Bytes that a complete answer has.
-    promised_bytes: u64,
+    /// Bytes that a complete answer has; no number is as large while that is not known.
+    promised_bytes: AtomicU64,
     failure: Mutex<Option<String>>,
     line: Option<Line>,
 }
@@ -103,19 +103,32 @@ impl Exchange {
             sent_bytes: AtomicU64::new(0),
             is_answering: false,
             pass: None,
-            promised_bytes: 0,
+            promised_bytes: AtomicU64::new(0),
             failure: Mutex::new(None),
             line,
         }
     }
 
     /// The answer's head is known. Its body ends early when its pass is revoked.
-    pub(super) fn answered(&mut self, status: u16, promised_bytes: u64, pass: Option<Pass>) {
+    pub(super) fn answered(
+        &mut self,
+        status: u16,
+        promised_bytes: Option<u64>,
+        pass: Option<Pass>,
+    ) {
         self.status = status;
-        self.promised_bytes = promised_bytes;
+        self.promised_bytes = promised_bytes.unwrap_or(u64::MAX).into();
         self.pass = pass;
         self.is_answering = true;
         self.patience.lock().unwrap_or_else(PoisonError::into_inner).answer_begun(clock::now());
+    }
+
+    /// A body whose length nobody knew has so many bytes; its line may have something to tell.
+    pub(super) fn is_all(&self, bytes: u64, remark: Option<String>) {
+        self.promised_bytes.store(bytes, Ordering::Relaxed);
+        if let Some(remark) = remark {
+            self.note(remark);
+        }
     }
 
     /// Something that its line should tell.
@@ -154,7 +167,7 @@ impl Drop for Exchange {
         self.books.counters.answered(self.status, sent_bytes);
         let Some(line) = self.line.take() else { return };
         let gone = || {
-            let missing = sent_bytes < self.promised_bytes;
+            let missing = sent_bytes < self.promised_bytes.load(Ordering::Relaxed);
             missing.then(|| format!("the peer left after {sent_bytes} bytes"))
         };
         let failure = self.failure.get_mut().unwrap_or_else(PoisonError::into_inner).take();

@@ -140,13 +140,18 @@ fn empty(status: StatusCode) -> Answer {
     answer
 }
 
+/// The body of a command.
+async fn read(body: RequestBody) -> Result<Vec<u8>, Refusal> {
+    read_at_most(COMMAND_MAX_BYTES, body).await
+}
+
 /// A short body.
-async fn read(mut body: RequestBody) -> Result<Vec<u8>, Refusal> {
+pub async fn read_at_most(max_bytes: usize, mut body: RequestBody) -> Result<Vec<u8>, Refusal> {
     let mut bytes = Vec::new();
     while let Some(piece) = body.next().await {
         let piece = piece.map_err(|e| Refusal::new(StatusCode::BAD_REQUEST, e.to_string()))?;
-        if bytes.len() + piece.len() > COMMAND_MAX_BYTES {
-            let why = format!("at most {COMMAND_MAX_BYTES} bytes are read here");
+        if bytes.len() + piece.len() > max_bytes {
+            let why = format!("at most {max_bytes} bytes are read here");
             return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, why));
         }
         bytes.extend_from_slice(&piece);

@@ -30,7 +30,7 @@ use crate::tls::Certificate;
 
 pub mod access;
 pub mod api;
-mod commands;
+pub mod commands;
 pub mod exchange;
 pub mod guests;
 pub mod invite;

@@ -28,7 +28,7 @@ use crate::services::files::serve::receive::Receiving;
 use crate::services::files::serve::receive::pieces::PREFIX;
 use crate::services::files::serve::refusal::Refusal;
 use crate::services::files::serve::share::Share;
-use crate::services::files::serve::{file, folder};
+use crate::services::files::serve::{archive, file, folder};
 use crate::serving::Server;
 
 /// The first name of the hub's own paths.
@@ -172,6 +172,9 @@ impl Site {
         }
         match &request.method {
             &Method::GET | &Method::HEAD if visitor.may_read => {}
+            &Method::POST if visitor.may_read && archive::is_at(path) => {
+                return archive::of_chosen(&self.share, request, path, body).await;
+            }
             &Method::GET | &Method::HEAD => return self.to_stranger(asking),
             method if !is_known(method) => return Err(Refusal::method()),
             _ if is_own && !visitor.may_write => {
@@ -200,6 +203,9 @@ impl Site {
             }
             opened => opened?,
         };
+        if let Some(wanted) = archive::wanted(request)? {
+            return archive::answer(&self.share, request, path, &opened, wanted).await;
+        }
         match opened {
             Opened::File(_) if path.wants_folder() => {
                 let shown = path.display();

@@ -1,5 +1,5 @@
 //! The server's side of files: [`share`] finds what a path leads to, [`http`] and [`raw`] are the
-//! wires, [`file`](mod@file) and [`folder`] make the answers, [`refusal`] says no.
+//! wires, [`file`](mod@file), [`folder`] and [`archive`] make the answers, [`refusal`] says no.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -28,6 +28,7 @@ use crate::services::files::serve::share::Share;
 use crate::serving::{self, Server, announce, reachable};
 use crate::tls::Certificate;
 
+pub mod archive;
 pub mod file;
 pub mod folder;
 pub mod media_type;
