@@ -206,9 +206,9 @@ describe("what is selected", () => {
       await link(page, "a+b").focus();
       await page.keyboard.press("Control+a");
       await bar(page).waitFor();
-      const asked = page.waitForRequest(/\?zip/);
+      const waiting = page.waitForEvent("download");
       await bar(page).getByRole("button", { name: "Download as zip" }).click();
-      assert.equal(new URL((await asked).url()).search, "?zip&name=a%2Bb&name=c%26d%3De");
+      assert.equal(new URL((await waiting).url()).search, "?zip&name=a%2Bb&name=c%26d%3De");
     }));
 });
 

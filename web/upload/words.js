@@ -26,7 +26,7 @@ export function meaningOf({ status, error, detail, wait_s }, facts) {
     case 408:
       return { kind: "later", heading: "The line is too slow.", text: "Less than 20 KB came through in 20 seconds.", wait_s: 5 };
     case 409:
-      return refused("The name is taken.", `${told || "Something else has this name already."} The hub keeps what it has: give yours another name and send it again.`, { taken: true });
+      return refused("The name is taken.", `${told || "Something else has this name already."} The hub keeps what it has: give yours another name and send it again.`, { taken: !/on the way/.test(told) });
     case 411:
       return refused("Not taken.", "The hub wants to know the length first, which this browser did not say.");
     case 412:
