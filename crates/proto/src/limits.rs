@@ -222,6 +222,10 @@ pub const ARCHIVE_INDEX_HOMELESS_MAX_BYTES: usize = 16 * 1024 * 1024;
 pub const ARCHIVE_INDEX_MAX_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 /// The names of a selection that come as a form have at most so many bytes.
 pub const ARCHIVE_FORM_MAX_BYTES: usize = 1024 * 1024;
+/// Of a listing, whoever fetches a folder reads at most so many bytes.
+pub const GET_LISTING_MAX_BYTES: usize = 64 * 1024 * 1024;
+/// The paths of folders that wait to be looked into hold this much at most.
+pub const GET_FOLDERS_MAX_BYTES: usize = 64 * 1024 * 1024;
 /// Log lines that wait for the terminal; more are counted and dropped.
 pub const LOG_QUEUE_LINES: usize = 8_192;
 

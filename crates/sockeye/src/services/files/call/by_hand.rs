@@ -26,6 +26,16 @@ pub fn fetching(url: &Address, wanted: Wanted) -> String {
     said(&format!("curl -L{flags} {url_word}"), &format!("{program}{save}"))
 }
 
+/// How to fetch a folder with everything in it, as a tar that is unpacked on its way.
+pub fn fetching_folder(url: &Address, wanted: Wanted) -> String {
+    let flags = flags(wanted);
+    let url = Address { path: format!("{}?tar", url.path), ..url.clone() };
+    let program = program(&url, "import tarfile\n", "None", "GET", wanted);
+    let unpack = "    tarfile.open(fileobj=answer, mode=\"r|\").extractall(filter=\"data\")\n";
+    let url_word = shell_word(&url.to_string());
+    said(&format!("curl{flags} {url_word} | tar x"), &format!("{program}{unpack}"))
+}
+
 /// How to send a file of this name, or standard input as `-`.
 pub fn sending(file: &str, url: &Address, wanted: Wanted) -> String {
     let flags = flags(wanted);
@@ -88,7 +98,8 @@ mod tests {
     fn a_program_has_at_most_ten_lines_and_no_line_holds_a_key() {
         let url = Address::parse("http://h:1/a b", &[Scheme::Http], Scheme::Http).unwrap();
         let wanted = Wanted { key: true, any_certificate: true };
-        for text in [fetching(&url, wanted), sending("a \"b\".txt", &url, wanted)] {
+        let folder = fetching_folder(&url, wanted);
+        for text in [fetching(&url, wanted), folder, sending("a \"b\".txt", &url, wanted)] {
             let (_, program) = text.split_once("Python:\n").unwrap();
             assert!(program.lines().count() <= 10, "{program}");
             assert!(text.contains("Bearer $SOCKEYE_KEY"), "{text}");

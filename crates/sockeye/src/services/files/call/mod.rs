@@ -1,8 +1,8 @@
 //! The client's side of files: `sockeye get` and `sockeye put`.
 //!
-//! [`get`] fetches one file and [`put`] sends files and folders. What they share stands beside them:
+//! [`get`] fetches files and folders, and [`put`] sends them. What they share stands beside them:
 //! [`reach`] for how a host is reached, [`connection`] for one http connection, [`redirect`] for
-//! where it leads on to, [`key`] for the key that a hub is told, and [`by_hand`] for the same with
+//! where it leads on to, [`key`] for the key that a hub is told, [`meter`] for the line of progress, and [`by_hand`] for the same with
 //! other people's tools.
 
 use std::time::Duration;
@@ -11,6 +11,7 @@ mod by_hand;
 mod connection;
 pub mod get;
 mod key;
+mod meter;
 pub mod put;
 mod reach;
 mod redirect;

@@ -1,39 +1,38 @@
 //! Fetching over http: redirects, resuming by Range and If-Range, and servers that are barely
 //! HTTP.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use ::http::{HeaderMap, Method, Response, StatusCode, header};
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, Empty};
-use hyper::body::Incoming;
-use indicatif::ProgressBar;
+use ::http::{HeaderMap, StatusCode, header};
+use http_body_util::BodyExt as _;
 use sockeye_proto::address::Address;
 use sockeye_proto::http::conditional::EntityTag;
 use sockeye_proto::http::range::parse_content_range;
 
+use super::gauge::Gauge;
+use super::line::{Answer, Asked, Led, Line};
 use super::save::{Note, Sink};
 use super::{Fetched, next};
 use crate::exit::Failure;
-use crate::services::files::call::SILENCE_TIMEOUT;
-use crate::services::files::call::connection::{self, Connection, field};
-use crate::services::files::call::key::Refused;
-use crate::services::files::call::reach::Way;
-use crate::services::files::call::redirect::{is_folder_of, redirected};
+use crate::services::files::call::connection::{self, field};
 
-const REDIRECTS_MAX: usize = 10;
 /// A body that breaks is asked for again this often without a byte of progress.
 const RETRIES_MAX: u32 = 4;
 const RETRY_AFTER_FIRST: Duration = Duration::from_millis(250);
 
-/// An answer, and the connection that it comes over.
-struct Answer {
-    response: Response<Incoming>,
-    _connection: Connection<Empty<Bytes>>,
+/// What a URL led to.
+#[derive(Debug)]
+pub enum Came {
+    /// A file, and all of it is here.
+    File(Fetched),
+    /// A folder, which is here: a URL that ends in a slash.
+    Folder(Address),
 }
 
 /// How one request ended.
 enum Round {
+    /// It is no file.
+    Folder(Address),
     /// All bytes are here.
     Whole,
     /// The body broke, or did not go on; what came before stands.
@@ -45,24 +44,27 @@ enum Round {
 /// Fetches one file, going on where an earlier run or a broken connection left off.
 pub async fn fetch(
     url: &Address,
-    way: &Way,
+    line: &mut Line,
     sink: &mut Sink,
-    progress: &ProgressBar,
-) -> Result<Fetched, Failure> {
+    gauge: &Gauge<'_>,
+) -> Result<Came, Failure> {
     let resumed_from = sink.written();
     let mut known = Known {
+        modified: None,
         validator: sink.note().map(|note| note.validator.clone()),
         total: sink.note().and_then(|note| note.total),
     };
     let (mut failures, mut has_begun_again) = (0, false);
     loop {
         let before = sink.written();
-        let round = one_round(url, way, sink, progress, &mut known).await?;
+        let round = one_round(url, line, sink, gauge, &mut known).await?;
         match round {
             Round::Whole => {
                 let resumed_from = if has_begun_again { 0 } else { resumed_from };
-                return Ok(Fetched { bytes: sink.written(), resumed_from });
+                let (bytes, modified) = (sink.written(), known.modified);
+                return Ok(Came::File(Fetched { bytes, resumed_from, modified }));
             }
+            Round::Folder(url) => return Ok(Came::Folder(url)),
             Round::Stale if has_begun_again => {
                 return Err(Failure::Corrupt(format!("{url} does not keep to what it says")));
             }
@@ -84,15 +86,16 @@ pub async fn fetch(
 
 async fn one_round(
     url: &Address,
-    way: &Way,
+    line: &mut Line,
     sink: &mut Sink,
-    progress: &ProgressBar,
+    gauge: &Gauge<'_>,
     known: &mut Known,
 ) -> Result<Round, Failure> {
     let have = sink.written();
     let range = known.validator.as_deref().filter(|_| have > 0).map(|validator| (have, validator));
-    let asked = match ask_following_redirects(url, way, range).await {
-        Ok(response) => response,
+    let asked = match line.ask(url, &Asked { accept: "*/*", range }).await {
+        Ok(Led::To(answer)) => *answer,
+        Ok(Led::ToFolder(url)) => return Ok(Round::Folder(url)),
         // The first request of a fetch fails at once; a later one is tried again.
         Err(Failure::Network(why)) if have > 0 => return Ok(Round::Broken(why)),
         Err(failure) => return Err(failure),
@@ -124,30 +127,26 @@ async fn one_round(
             }
             let length =
                 field(fields, header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
-            *known = Known { validator: validator_of(fields), total: length };
+            *known = Known { validator: validator_of(fields), total: length, modified: None };
             sink.take_note(known.note(url))?;
             length
         }
         _ => return Err(said_no(url, asked).await),
     };
-    if let Some(total) = total {
-        progress.set_length(total);
-    }
-    // What was here before counts for the bar and not for the speed.
-    progress.set_position(sink.written());
-    progress.reset_eta();
-    receive(url, asked, total, sink, progress).await
+    known.modified = modified(fields);
+    gauge.begin(total, sink.written());
+    receive(url, (line, asked), total, sink, gauge).await
 }
 
 async fn receive(
     url: &Address,
-    mut answer: Answer,
+    (line, mut answer): (&mut Line, Answer),
     total: Option<u64>,
     sink: &mut Sink,
-    progress: &ProgressBar,
+    gauge: &Gauge<'_>,
 ) -> Result<Round, Failure> {
     loop {
-        let frame = match next(progress, answer.response.frame()).await {
+        let frame = match next(gauge.bar(), answer.response.frame()).await {
             None => return Ok(Round::Broken(format!("{} fell silent", url.authority()))),
             Some(Some(Err(error))) => {
                 let why = format!("the connection to {} broke: {error}", url.authority());
@@ -158,9 +157,10 @@ async fn receive(
         };
         if let Some(bytes) = frame.data_ref() {
             sink.write(bytes)?;
-            progress.set_position(sink.written());
+            gauge.set(sink.written());
         }
     }
+    line.keep(answer);
     match total {
         Some(total) if sink.written() < total => Ok(Round::Broken(format!(
             "{} ended after {} of {total} bytes",
@@ -169,70 +169,6 @@ async fn receive(
         ))),
         Some(total) if sink.written() > total => Ok(Round::Stale),
         _ => Ok(Round::Whole),
-    }
-}
-
-async fn ask_following_redirects(
-    url: &Address,
-    way: &Way,
-    range: Option<(u64, &str)>,
-) -> Result<Answer, Failure> {
-    let mut url = url.clone();
-    for _ in 0..=REDIRECTS_MAX {
-        let answer = ask_with_a_key(&url, way, range).await?;
-        let response = &answer.response;
-        let is_redirect = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
-        let Some(to) = field(response.headers(), header::LOCATION).filter(|_| is_redirect) else {
-            return Ok(answer);
-        };
-        let next = redirected(&url, to)?;
-        if is_folder_of(&next, &url) {
-            return Err(Failure::SaidNo(format!(
-                "{url} is a folder, and get fetches files; `curl {next}` lists it"
-            )));
-        }
-        way.check_redirect(&url, &next)?;
-        url = next;
-    }
-    Err(Failure::SaidNo(format!("{url} goes round in redirects")))
-}
-
-/// Asks with the key that is held, and again where the hub does not take it and there is another.
-async fn ask_with_a_key(
-    url: &Address,
-    way: &Way,
-    range: Option<(u64, &str)>,
-) -> Result<Answer, Failure> {
-    loop {
-        let key = way.keys.held_for(url);
-        let request = connection::request(Method::GET, url, key.as_ref())
-            .header(header::ACCEPT, "*/*")
-            .header(header::CONNECTION, "close");
-        let request = match range {
-            Some((from, validator)) => request
-                .header(header::RANGE, format!("bytes={from}-"))
-                .header(header::IF_RANGE, validator),
-            None => request,
-        };
-        let request = request.body(Empty::new()).map_err(|e| connection::no_path(url, &e))?;
-        let mut connection = Connection::open(url, way).await?;
-        let answer = tokio::time::timeout(SILENCE_TIMEOUT, connection.ask(request)).await;
-        let response = match answer {
-            Ok(response) => response.map_err(|error| connection::no_http(url, &error))?,
-            Err(_) => {
-                return Err(Failure::Network(format!("{} does not answer", url.authority())));
-            }
-        };
-        if response.status().is_success() && key.is_some() {
-            way.keys.accepted();
-        }
-        if response.status() == StatusCode::UNAUTHORIZED && way.keys.are_for(url) {
-            match way.keys.refused(key.as_ref()) {
-                Refused::AskAgain => continue,
-                Refused::No(why) => return Err(Failure::SaidNo(format!("{url}: {why}"))),
-            }
-        }
-        return Ok(Answer { response, _connection: connection });
     }
 }
 
@@ -260,6 +196,7 @@ fn is_encoded(fields: &HeaderMap) -> bool {
 struct Known {
     validator: Option<String>,
     total: Option<u64>,
+    modified: Option<SystemTime>,
 }
 
 impl Known {
@@ -279,7 +216,13 @@ impl Known {
     }
 }
 
-async fn said_no(url: &Address, mut answer: Answer) -> Failure {
+/// The time of the file's last change, if it was told.
+fn modified(fields: &HeaderMap) -> Option<SystemTime> {
+    field(fields, header::LAST_MODIFIED).and_then(|date| httpdate::parse_http_date(date).ok())
+}
+
+/// The failure of an answer that is a no.
+pub async fn said_no(url: &Address, mut answer: Answer) -> Failure {
     let body = connection::read_short(answer.response.body_mut()).await.unwrap_or_default();
     let (status, fields) = (answer.response.status(), answer.response.headers());
     Failure::SaidNo(format!("{url}: {}", connection::reason(status, fields, &body)))
@@ -291,7 +234,7 @@ mod tests {
 
     #[test]
     fn a_part_with_another_tag_or_length_is_of_another_state() {
-        let known = Known { validator: Some("\"a\"".into()), total: Some(10) };
+        let known = Known { validator: Some("\"a\"".into()), total: Some(10), modified: None };
         let tagged = |tag: &str| -> HeaderMap {
             [(header::ETAG, tag.parse().unwrap())].into_iter().collect()
         };

@@ -1,17 +1,20 @@
-//! `sockeye get`: one file is fetched.
+//! `sockeye get`: a file is fetched, or a folder with everything in it.
 //!
-//! [`http`] and [`raw`] are the wires, [`save`] is where the bytes go: a file that appears under
-//! its name only when it is whole, or standard output.
+//! [`http`] (over a [`line`]) and [`raw`] are the wires. Where the bytes go is decided by [`target`],
+//! and [`save`] puts them there: into a file that appears under its name only when it is whole, or to
+//! standard output. [`folder`] goes through the listings of a hub; [`gauge`] tells how far a file is.
 
 use std::future::Future;
 use std::io::{IsTerminal as _, Write as _};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use sockeye_engine::request_log::Size;
 use sockeye_proto::address::{Address, Scheme};
 use sockeye_proto::printable::Printable;
+use tokio::runtime::Runtime;
 
 use super::key::Keys;
 use super::reach::Way;
@@ -19,11 +22,19 @@ use super::{SILENCE_TIMEOUT, by_hand};
 use crate::cli;
 use crate::exit::Failure;
 use crate::serving;
+use gauge::Gauge;
+use http::Came;
+use line::Line;
 use save::Sink;
+use target::Target;
 
+mod folder;
+mod gauge;
 mod http;
+mod line;
 mod raw;
 mod save;
+mod target;
 
 /// What a get did.
 #[derive(Debug)]
@@ -32,63 +43,105 @@ struct Fetched {
     bytes: u64,
     /// How many were already here.
     resumed_from: u64,
+    /// When it was changed last, if that was told.
+    modified: Option<SystemTime>,
 }
 
 /// `sockeye get`.
 pub fn get(arguments: cli::Get) -> Result<(), Failure> {
     let pin = arguments.pin.clone().or_of(&arguments.url);
     pin.check(&arguments.url.address)?;
-    let target = save::target(&arguments)?;
+    let keys = Keys::new(&arguments.url, &arguments.key)?;
+    let way = Arc::new(Way::new(arguments.ip.version(), pin.trust(), keys, arguments.wire));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::Ours(format!("cannot start the runtime: {e}")))?;
+    if folder::is_likely(&arguments)
+        && let Some(root) = folder::look(&arguments, &way, &runtime)?
+    {
+        return folder::get(&arguments, &way, &runtime, root);
+    }
+    let target = target::target(&arguments)?;
     if arguments.json && target.is_stdout() {
         return Err(Failure::Usage(
             "--json and `-o -` both want standard output; give -o a file name".into(),
         ));
     }
-    let progress = progress(&arguments);
+    match file(&arguments, &way, &runtime, &target)? {
+        None => Ok(()),
+        Some(url) => match folder::look_at(&url, &arguments, &way, &runtime)? {
+            Some(root) => folder::get(&arguments, &way, &runtime, root),
+            None => Err(folder::no_listing(&url)),
+        },
+    }
+}
+
+/// Fetches a file. What turns out to be a folder is given back.
+fn file(
+    arguments: &cli::Get,
+    way: &Arc<Way>,
+    runtime: &Runtime,
+    target: &Target,
+) -> Result<Option<Address>, Failure> {
+    let progress = progress(arguments);
     let begun = Instant::now();
-    let mut sink = Sink::open(&target, &arguments.url.address)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| Failure::Ours(format!("cannot start the runtime: {e}")))?;
-    let keys = Keys::new(&arguments.url, &arguments.key)?;
-    let way = Way::new(arguments.ip.version(), pin.trust(), keys, arguments.wire);
-    let fetched = runtime.block_on(async {
+    let url = &arguments.url.address;
+    let mut sink = Sink::open(target, url)?;
+    let came = runtime.block_on(async {
         tokio::select! {
-            fetched = async {
-                match arguments.url.address.scheme {
-                    Scheme::Http | Scheme::Https => http::fetch(&arguments.url.address, &way, &mut sink, &progress).await,
+            came = async {
+                match url.scheme {
+                    Scheme::Http | Scheme::Https => {
+                        let gauge = Gauge::Alone(&progress);
+                        http::fetch(url, &mut Line::once(way), &mut sink, &gauge).await
+                    }
                     // get takes no udp:// yet: its parser knows http and tcp alone.
-                    Scheme::Tcp | Scheme::Udp => raw::fetch(&arguments.url.address, &way, &mut sink, &progress).await,
+                    Scheme::Tcp | Scheme::Udp => raw::fetch(url, way, &mut sink, &progress).await.map(Came::File),
                 }
-            } => fetched,
+            } => came,
             _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted("interrupted".into())),
         }
     });
     progress.finish_and_clear();
-    for remark in way.keys.remarks() {
-        say(&format!("sockeye: {remark}"));
-    }
-    if arguments.wire {
-        show_by_hand(&arguments.url.address, &way);
-    }
-    let fetched = match fetched {
-        Ok(fetched) => fetched,
-        Err(failure) => return Err(sink.abandon(failure)),
+    remark(way);
+    let fetched = match came {
+        Ok(Came::File(fetched)) => fetched,
+        Ok(Came::Folder(url)) => {
+            // Nothing of it came.
+            sink.abandon(Failure::PipeClosed);
+            return Ok(Some(url));
+        }
+        Err(failure) => {
+            if arguments.wire {
+                show_by_hand(url, way);
+            }
+            return Err(sink.abandon(failure));
+        }
     };
+    if arguments.wire {
+        show_by_hand(url, way);
+    }
     let file = sink.finish(arguments.overwrite)?;
     if !progress.is_hidden() {
-        say_done(&arguments, &fetched, begun.elapsed());
+        say_done(arguments, &fetched, begun.elapsed());
     }
     if arguments.json {
         let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         let said = json!({
-            "url": arguments.url.address.to_string(), "file": file, "bytes": fetched.bytes,
+            "url": url.to_string(), "file": file, "bytes": fetched.bytes,
             "resumed_from": fetched.resumed_from, "took_ms": took_ms,
         });
         serving::print(&format!("{said}\n"))?;
     }
-    Ok(())
+    Ok(None)
+}
+
+/// What is to be said of keys.
+fn remark(way: &Way) {
+    for remark in way.keys.remarks() {
+        say(&format!("sockeye: {remark}"));
+    }
 }
 
 /// One line about what was done, for who watched the progress.

@@ -55,7 +55,7 @@ pub async fn fetch(
     if key.is_some() {
         way.keys.accepted();
     }
-    Ok(Fetched { bytes: sink.written(), resumed_from: 0 })
+    Ok(Fetched { bytes: sink.written(), resumed_from: 0, modified: None })
 }
 
 /// The same with netcat.

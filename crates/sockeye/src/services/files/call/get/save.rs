@@ -5,18 +5,24 @@
 //! of. A get that was cut finds both again and goes on where it was. The part is locked, so that
 //! two gets of one name do not mix.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
 
-use rustix::fs::{CWD, FlockOperation, RenameFlags};
+use rustix::fs::{
+    AtFlags, CWD, FlockOperation, Mode, OFlags, RenameFlags, linkat, openat, renameat_with,
+    unlinkat,
+};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use sockeye_proto::address::Address;
 
-use crate::cli;
+use super::target::{Target, exists};
 use crate::exit::Failure;
 
 const PART: &str = ".sockeye-part";
@@ -25,24 +31,6 @@ const NOTE: &str = ".sockeye-note";
 const NAME_MAX_BYTES: usize = 255;
 /// A note is short; more than this is none of ours.
 const NOTE_MAX_BYTES: u64 = 64 * 1024;
-
-/// Where the bytes are to go.
-#[derive(Debug)]
-pub enum Target {
-    /// Standard output.
-    Stdout,
-    /// This file.
-    File(PathBuf),
-    /// This device, pipe or socket, which is written to as it is.
-    Device(PathBuf),
-}
-
-impl Target {
-    /// Whether it is standard output.
-    pub fn is_stdout(&self) -> bool {
-        matches!(self, Self::Stdout)
-    }
-}
 
 /// What a part is part of.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,66 +63,44 @@ pub enum Sink {
     Part(Box<Part>),
 }
 
+/// The folder in which a file comes to be: the one that paths are seen from, or one that is open,
+/// and in which it stays whatever becomes of the way there.
+#[derive(Clone, Debug, Default)]
+pub struct Nook(Option<Arc<OwnedFd>>);
+
+impl From<Arc<OwnedFd>> for Nook {
+    fn from(folder: Arc<OwnedFd>) -> Self {
+        Self(Some(folder))
+    }
+}
+
+impl AsFd for Nook {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_ref().map_or(CWD, |folder| folder.as_fd())
+    }
+}
+
+impl Nook {
+    fn open(&self, path: &Path, flags: OFlags) -> io::Result<File> {
+        let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        Ok(openat(self, path, flags, Mode::from_raw_mode(0o666))?.into())
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        Ok(unlinkat(self, path, AtFlags::empty())?)
+    }
+}
+
 /// A file in the making.
 #[derive(Debug)]
 pub struct Part {
+    nook: Nook,
     target: PathBuf,
     place: PathBuf,
     note_place: PathBuf,
     file: File,
     written: u64,
     note: Option<Note>,
-}
-
-/// Decides where the bytes go, and refuses before anything is fetched what would be refused after.
-pub fn target(arguments: &cli::Get) -> Result<Target, Failure> {
-    let from_url = || {
-        arguments
-            .url
-            .address
-            .file_name()
-            .map(OsString::from_vec)
-            .filter(|n| is_plain_name(n))
-            .ok_or_else(|| {
-                let hint = if arguments.url.address.path.is_empty() {
-                    "names a host and no file; write http://HOST:PORT/FILE"
-                } else {
-                    "ends in no file name; give one with -o"
-                };
-                Failure::Usage(format!("{} {hint}", arguments.url.address))
-            })
-    };
-    let path = match &arguments.output {
-        Some(output) if output == "-" => return Ok(Target::Stdout),
-        Some(output) if output.is_empty() => {
-            return Err(Failure::Usage("-o wants a file's name, or - for standard output".into()));
-        }
-        Some(output) if Path::new(output).is_dir() => Path::new(output).join(from_url()?),
-        Some(output) => PathBuf::from(output),
-        None => PathBuf::from(from_url()?),
-    };
-    match path.metadata() {
-        Ok(found) if !found.is_file() && !found.is_dir() => return Ok(Target::Device(path)),
-        _ if arguments.overwrite => {}
-        Ok(_) => return Err(exists(&path)),
-        // A link that leads nowhere is a name that is taken all the same.
-        Err(_) if path.symlink_metadata().is_ok() => return Err(exists(&path)),
-        Err(_) => {}
-    }
-    Ok(Target::File(path))
-}
-
-fn exists(path: &Path) -> Failure {
-    let path = path.display();
-    Failure::Usage(format!("{path} exists; --overwrite replaces it, -o FILE names another"))
-}
-
-fn is_plain_name(name: &OsStr) -> bool {
-    let bytes = name.as_bytes();
-    !bytes.is_empty()
-        && bytes != b"."
-        && bytes != b".."
-        && !bytes.iter().any(|b| b"/\0".contains(b))
 }
 
 impl Sink {
@@ -147,15 +113,26 @@ impl Sink {
                 .open(path)
                 .map(|file| Self::Device { file, written: 0 })
                 .map_err(|error| cannot_write(path, &error)),
-            Target::File(path) => Part::open(path, url)
-                .map(|part| Self::Part(Box::new(part)))
-                .map_err(|error| match error {
-                    OpenPartError::Io(error) => cannot_write(path, &error),
-                    OpenPartError::Locked => Failure::Usage(format!(
-                        "another get is fetching {} right now",
-                        path.display()
-                    )),
-                }),
+            Target::File(path) => Self::open_in(Nook::default(), path, url),
+        }
+    }
+
+    /// Opens a file in this folder.
+    pub fn open_in(nook: Nook, path: &Path, url: &Address) -> Result<Self, Failure> {
+        Part::open(nook, path, url).map(|part| Self::Part(Box::new(part))).map_err(|error| {
+            match error {
+                OpenPartError::Io(error) => cannot_write(path, &error),
+                OpenPartError::Locked => {
+                    Failure::Usage(format!("another get is fetching {} right now", path.display()))
+                }
+            }
+        })
+    }
+
+    /// Gives a file the time of its last change. One that the disk cannot have is let be.
+    pub fn set_modified(&mut self, time: SystemTime) {
+        if let Self::Part(part) = self {
+            let _ = part.file.set_modified(time);
         }
     }
 
@@ -229,8 +206,8 @@ impl Sink {
         let can_go_on = part.note.is_some() && part.written > 0 && !is_spoiled;
         if !can_go_on {
             // What cannot be removed is only in the way of the next get, which says so.
-            let _ = std::fs::remove_file(&part.place);
-            let _ = std::fs::remove_file(&part.note_place);
+            let _ = part.nook.remove(&part.place);
+            let _ = part.nook.remove(&part.note_place);
         }
         match failure {
             Failure::Network(text) => Failure::Network(part.with_what_is_kept(&text, can_go_on)),
@@ -275,17 +252,11 @@ impl Part {
         }
     }
 
-    fn open(target: &Path, url: &Address) -> Result<Self, OpenPartError> {
+    fn open(nook: Nook, target: &Path, url: &Address) -> Result<Self, OpenPartError> {
         let place = beside(target, PART);
         let note_place = beside(target, NOTE);
         // A link under this name may have been laid by somebody else: it is not followed.
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        std::os::unix::fs::OpenOptionsExt::custom_flags(
-            &mut options,
-            rustix::fs::OFlags::NOFOLLOW.bits().cast_signed(),
-        );
-        let mut file = options.open(&place)?;
+        let mut file = nook.open(&place, OFlags::RDWR | OFlags::CREATE)?;
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Err(Errno::WOULDBLOCK) => return Err(OpenPartError::Locked),
             Err(error) => return Err(io::Error::from(error).into()),
@@ -296,22 +267,23 @@ impl Part {
             let text = "the part's name is a hard link to another file; remove it";
             return Err(io::Error::other(text).into());
         }
-        let note = read_note(&note_place).filter(|note| note.url == url.to_string());
+        let note = read_note(&nook, &note_place).filter(|note| note.url == url.to_string());
         if note.is_none() {
             file.set_len(0)?;
         }
         let written = file.seek(SeekFrom::End(0))?;
         let note = note.filter(|_| written > 0);
-        Ok(Self { target: target.to_owned(), place, note_place, file, written, note })
+        Ok(Self { nook, target: target.to_owned(), place, note_place, file, written, note })
     }
 
     fn take_note(&mut self, note: Option<Note>) -> io::Result<()> {
         match &note {
             Some(note) => {
                 let text = serde_json::to_vec(note).map_err(io::Error::other)?;
-                std::fs::write(&self.note_place, text)?;
+                let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC;
+                self.nook.open(&self.note_place, flags)?.write_all(&text)?;
             }
-            None => match std::fs::remove_file(&self.note_place) {
+            None => match self.nook.remove(&self.note_place) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             },
@@ -331,19 +303,20 @@ impl Part {
     fn finish(self, overwrite: bool) -> Result<String, Failure> {
         self.file.sync_all().map_err(|error| cannot_write(&self.target, &error))?;
         let flags = if overwrite { RenameFlags::empty() } else { RenameFlags::NOREPLACE };
-        match rustix::fs::renameat_with(CWD, &self.place, CWD, &self.target, flags) {
+        let nook = &self.nook;
+        match renameat_with(nook, &self.place, nook, &self.target, flags) {
             Ok(()) => {}
             Err(Errno::EXIST) => return Err(exists(&self.target)),
             // A file system that cannot refuse to replace: link(2) does not replace either.
-            Err(Errno::INVAL) => std::fs::hard_link(&self.place, &self.target)
-                .and_then(|()| std::fs::remove_file(&self.place))
-                .map_err(|error| match error.kind() {
-                    io::ErrorKind::AlreadyExists => exists(&self.target),
-                    _ => cannot_write(&self.target, &error),
+            Err(Errno::INVAL) => linkat(nook, &self.place, nook, &self.target, AtFlags::empty())
+                .and_then(|()| unlinkat(nook, &self.place, AtFlags::empty()))
+                .map_err(|error| match error {
+                    Errno::EXIST => exists(&self.target),
+                    _ => cannot_write(&self.target, &error.into()),
                 })?,
             Err(error) => return Err(cannot_write(&self.target, &error.into())),
         }
-        let _ = std::fs::remove_file(&self.note_place);
+        let _ = self.nook.remove(&self.note_place);
         Ok(self.target.to_string_lossy().into_owned())
     }
 }
@@ -356,9 +329,9 @@ fn beside(target: &Path, ending: &str) -> PathBuf {
     target.with_file_name(OsString::from_vec(name))
 }
 
-fn read_note(place: &Path) -> Option<Note> {
+fn read_note(nook: &Nook, place: &Path) -> Option<Note> {
     let mut text = String::new();
-    File::open(place).ok()?.take(NOTE_MAX_BYTES).read_to_string(&mut text).ok()?;
+    nook.open(place, OFlags::RDONLY).ok()?.take(NOTE_MAX_BYTES).read_to_string(&mut text).ok()?;
     serde_json::from_str(&text).ok()
 }
 
@@ -378,6 +351,7 @@ fn cannot_write(path: &Path, error: &io::Error) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::ffi::OsStr;
 
     fn url(text: &str) -> Address {
         use sockeye_proto::address::Scheme;

@@ -12,8 +12,8 @@ use hyper::body::{Frame, SizeHint};
 use sockeye_engine::disk::chunk::Chunk;
 use thiserror::Error;
 
-use super::meter::Meter;
 use super::source::{Bytestream, SourceTrouble};
+use crate::services::files::call::meter::Meter;
 
 /// A body on its way.
 #[derive(Debug)]

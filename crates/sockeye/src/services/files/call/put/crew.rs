@@ -12,13 +12,13 @@ use tokio::task::JoinSet;
 
 use super::folders::{self, Folders};
 use super::line::{Answer, Asked, Line, Trouble};
-use super::meter::Meter;
 use super::outcome::Outcome;
 use super::pieces::{self, Places};
 use super::plan::{Item, Kind, beneath};
 use super::source::{Source, SourceTrouble};
 use super::whole;
 use crate::services::files::call::connection::field;
+use crate::services::files::call::meter::Meter;
 use crate::services::files::call::reach::Way;
 use crate::services::files::call::redirect::{is_folder_of, redirected};
 

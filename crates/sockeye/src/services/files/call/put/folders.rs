@@ -8,7 +8,7 @@ use sockeye_proto::address::Address;
 use tokio::sync::Mutex;
 
 use super::line::{Answer, Asked, Line, Trouble};
-use super::meter::Meter;
+use crate::services::files::call::meter::Meter;
 
 /// The folders that are known to be there, and whether they were made here.
 #[derive(Debug, Default)]

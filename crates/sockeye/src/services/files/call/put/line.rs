@@ -15,12 +15,12 @@ use sockeye_proto::access::Key;
 use sockeye_proto::address::Address;
 
 use super::body::{Body, Hand};
-use super::meter::Meter;
 use super::source::{Source, SourceTrouble};
 use crate::exit::Failure;
 use crate::services::files::call::SILENCE_TIMEOUT;
 use crate::services::files::call::connection::{self, Connection, field};
 use crate::services::files::call::key::Refused;
+use crate::services::files::call::meter::Meter;
 use crate::services::files::call::reach::Way;
 use crate::services::files::call::redirect::redirected;
 

@@ -12,6 +12,7 @@ use sockeye_proto::address::Address;
 
 use super::by_hand;
 use super::key::Keys;
+use super::meter;
 use super::reach::Way;
 use crate::cli;
 use crate::exit::Failure;
@@ -24,7 +25,6 @@ mod body;
 mod crew;
 mod folders;
 mod line;
-mod meter;
 mod outcome;
 mod pieces;
 mod plan;
@@ -45,7 +45,7 @@ pub fn put(arguments: cli::Put) -> Result<(), Failure> {
     pin.check(&url)?;
     let keys = Keys::new(&arguments.url, &arguments.key)?;
     let plan = plan::plan(&arguments.things, &url)?;
-    let bar = meter::progress(&arguments, plan.bytes);
+    let bar = meter::progress(arguments.quiet || arguments.wire, arguments.json, plan.bytes);
     let total = plan.items.len() + plan.left_out.iter().filter(|left| left.is_failure).count();
     let mut report = Report::new(&arguments, bar.clone(), total);
     plan.left_out.iter().for_each(|left| report.left_out(left));

@@ -10,11 +10,11 @@ use sockeye_proto::http::pieces::{
 };
 
 use super::line::{Answer, Asked, Line, Trouble};
-use super::meter::Meter;
 use super::retry::Retries;
 use super::source::Source;
 use crate::exit::Failure;
 use crate::services::files::call::connection::field;
+use crate::services::files::call::meter::Meter;
 use crate::services::files::call::redirect::redirected;
 
 /// Shorter files go in one: what a break costs is sent again soon enough.

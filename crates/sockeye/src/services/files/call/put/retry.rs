@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::line::Trouble;
-use super::meter::Meter;
+use crate::services::files::call::meter::Meter;
 
 /// The pause before each try after the first. A server that was restarted is back by then.
 const PAUSES: [Duration; 3] =

@@ -4,10 +4,10 @@ use ::http::Method;
 use sockeye_proto::address::Address;
 
 use super::line::{Answer, Asked, Line, Trouble};
-use super::meter::Meter;
 use super::retry::Retries;
 use super::source::Source;
 use crate::exit::Failure;
+use crate::services::files::call::meter::Meter;
 
 const REDIRECTS_MAX: usize = 5;
 

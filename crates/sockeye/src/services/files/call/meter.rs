@@ -6,15 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::cli;
-
-/// The line for all of it, if a person watches and nothing else is in the way.
-pub fn progress(arguments: &cli::Put, bytes: u64) -> ProgressBar {
-    if arguments.quiet || arguments.wire || !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    // What is written for a program would be written into the line.
-    if arguments.json && std::io::stdout().is_terminal() {
+/// The line for all of it, if a person watches and nothing else is in the way. `is_json`: what is
+/// written for a program would be written into it.
+pub fn progress(is_unwanted: bool, is_json: bool, bytes: u64) -> ProgressBar {
+    let is_in_the_way = is_json && std::io::stdout().is_terminal();
+    if is_unwanted || is_in_the_way || !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
     let bar = if bytes > 0 { ProgressBar::new(bytes) } else { ProgressBar::no_length() };
@@ -56,6 +52,11 @@ impl Meter {
         } else {
             self.bar.dec(before - position);
         }
+    }
+
+    /// The line itself.
+    pub fn bar(&self) -> &ProgressBar {
+        &self.bar
     }
 
     /// What is going on, beside the line.
