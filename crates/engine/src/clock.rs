@@ -1,22 +1,44 @@
 //! The real clock, in the form that machines take it.
 
 use std::sync::OnceLock;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use rustix::time::{ClockId, clock_gettime};
 
 use sockeye_proto::machine::Tick;
 
 /// The instant that [`Tick::START`] stands for in this process.
-fn start() -> Instant {
-    static START: OnceLock<Instant> = OnceLock::new();
-    *START.get_or_init(Instant::now)
+struct Start {
+    instant: Instant,
+    /// The same on the kernel's clock.
+    monotonic: Duration,
+}
+
+fn start() -> &'static Start {
+    static START: OnceLock<Start> = OnceLock::new();
+    START.get_or_init(|| Start { instant: Instant::now(), monotonic: read(ClockId::Monotonic) })
 }
 
 /// Now, as a machine is told it.
 pub fn now() -> Tick {
-    Tick::from_ns(u64::try_from(start().elapsed().as_nanos()).unwrap_or(u64::MAX))
+    Tick::from_ns(u64::try_from(start().instant.elapsed().as_nanos()).unwrap_or(u64::MAX))
+}
+
+/// Now or up to 10 ms ago, at a quarter of the cost: for deadlines of seconds that are moved with each
+/// request. May be earlier than what [`now`] said before.
+pub fn coarse() -> Tick {
+    let since_start = read(ClockId::MonotonicCoarse).saturating_sub(start().monotonic);
+    Tick::from_ns(u64::try_from(since_start.as_nanos()).unwrap_or(u64::MAX))
+}
+
+fn read(clock: ClockId) -> Duration {
+    let time = clock_gettime(clock);
+    // The kernel's clocks do not go below zero.
+    let (seconds, nanoseconds) = (time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs());
+    Duration::from_secs(seconds) + Duration::from_nanos(nanoseconds)
 }
 
 /// The instant that a tick stands for, for timers.
 pub fn instant(tick: Tick) -> tokio::time::Instant {
-    (start() + tick.since(Tick::START)).into()
+    (start().instant + tick.since(Tick::START)).into()
 }

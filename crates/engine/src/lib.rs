@@ -23,3 +23,4 @@ pub mod request_log;
 pub mod stop;
 pub mod tls;
 pub mod trace;
+pub mod workers;

@@ -257,13 +257,12 @@ pub struct Client {
     pub place: Place,
 }
 
-/// Accepts until the stop is asked for. Who is let in is handed to `serve`; who is not is told so
-/// by `refuse`. Both run as tracked tasks. Running out of descriptors or memory is waited out and
+/// Accepts until the stop is asked for. Who is let in is handed to `serve`, which makes a tracked task
+/// of it; who is not is told so by `refuse`, as another. Running out of descriptors or memory is waited out and
 /// counted, and never ends the loop.
-pub async fn accept<S, SF, R, RF>(bound: Bound, door: Door, serve: S, refuse: R) -> io::Result<()>
+pub async fn accept<S, R, RF>(bound: Bound, door: Door, serve: S, refuse: R) -> io::Result<()>
 where
-    S: Fn(Client) -> SF,
-    SF: Future<Output = ()> + Send + 'static,
+    S: Fn(Client),
     R: Fn(TcpStream, Full) -> RF,
     RF: Future<Output = ()> + Send + 'static,
 {
@@ -292,7 +291,7 @@ where
             Ok(place) => {
                 door.counters.connections.add(1);
                 prepare(&stream);
-                door.stop.track(serve(Client { stream, peer, place }));
+                serve(Client { stream, peer, place });
             }
             Err(full) => {
                 door.counters.refused.add(1);

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::event::{EventfdFlags, eventfd};
+use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -73,6 +74,14 @@ impl Stop {
         F: Future<Output = ()> + Send + 'static,
     {
         self.running.spawn(task);
+    }
+
+    /// The same on another event loop than this one.
+    pub fn track_on<F>(&self, task: F, runtime: &Handle)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.running.spawn_on(task, runtime);
     }
 
     /// How many tracked tasks still run.

@@ -164,6 +164,23 @@ pub const CHUNKS_SCARCE_BYTES: usize = 192 * 1024 * 1024;
 /// So large then: the least that each of all possible answers can hold.
 pub const CHUNK_LEAST_BYTES: usize = 2 * 1024;
 
+/// Files up to this size are kept in memory while they are asked for often,
+pub const HOT_FILE_MAX_BYTES: u64 = 512 * 1024;
+/// all of them together up to this,
+pub const HOT_MAX_BYTES: usize = 64 * 1024 * 1024;
+/// each counted with this much besides what it holds.
+pub const HOT_FILE_OVERHEAD_BYTES: usize = 1024;
+/// They lie in so many parts, which wait for nothing of each other.
+pub const HOT_SHARDS: usize = 16;
+/// For so long after a look at the disk, a kept file is given out without another. Whoever replaces a
+/// file is promised that it is seen within 100 ms.
+pub const HOT_TRUST: Duration = Duration::from_millis(50);
+/// A file is not kept before it has been left alone for so long: time stamps may tick in steps of
+/// 10 ms.
+pub const HOT_SETTLED: Duration = Duration::from_millis(20);
+/// What nobody asked for within this time, or at most twice this, is let go.
+pub const HOT_KEPT: Duration = Duration::from_secs(10);
+
 /// What is received is written in batches of this many bytes,
 pub const BATCH_BYTES: usize = 256 * 1024;
 /// or smaller ones where many send at once, so that all batches hold no more than this,
@@ -270,6 +287,12 @@ const _: () = {
     assert!(8 * MESSAGE_MAX_BYTES <= MAILBOX_MAX_BYTES, "no message alone is an overflow");
     assert!(MESSAGE_MAX_BYTES <= OWNER_QUEUE_MAX_BYTES, "any message finds room");
     assert!(SMALL_BODY_MAX_BYTES <= CHUNK_BYTES as u64, "a small body is one read");
+    assert!(SMALL_BODY_MAX_BYTES <= HOT_FILE_MAX_BYTES, "what is read at once can be kept");
+    assert!(
+        HOT_FILE_MAX_BYTES as usize + HOT_FILE_OVERHEAD_BYTES <= HOT_MAX_BYTES / HOT_SHARDS,
+        "any file that may be kept finds room"
+    );
+    assert!(2 * HOT_TRUST.as_millis() <= 100, "a change is seen in time");
     assert!(CHUNK_LEAST_BYTES < CHUNK_SCARCE_BYTES && CHUNK_SCARCE_BYTES < CHUNK_BYTES);
     assert!(CHUNKS_KEPT * CHUNK_BYTES <= CHUNKS_PLENTY_BYTES, "what is kept is no scarcity");
     assert!(

@@ -109,11 +109,51 @@ impl Facts {
     }
 }
 
+/// Which inode is meant, and in which state, as closely as the system tells: whatever is done to a
+/// file, also to its rights, gives it another state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct State {
+    facts: Facts,
+    mode: u32,
+    changed_ns: i128,
+}
+
+impl State {
+    #[allow(clippy::unnecessary_cast, reason = "the fields' types differ between platforms")]
+    fn of(stat: &Stat) -> Self {
+        Self {
+            facts: Facts::of(stat),
+            mode: stat.st_mode as u32,
+            changed_ns: i128::from(stat.st_ctime) * 1_000_000_000 + i128::from(stat.st_ctime_nsec),
+        }
+    }
+
+    /// Whether a file of which this is known is in this state.
+    pub fn is_of(&self, facts: &Facts) -> bool {
+        self.facts == *facts
+    }
+
+    /// Last change of the contents, in nanoseconds since the Unix epoch.
+    pub fn modified_ns(&self) -> i128 {
+        self.facts.modified_ns
+    }
+
+    /// Last change of any kind, likewise; nobody but the system sets it.
+    pub fn changed_ns(&self) -> i128 {
+        self.changed_ns
+    }
+}
+
 impl FileHandle {
     /// A regular file that was opened elsewhere, as it is now.
     pub fn from_descriptor(descriptor: OwnedFd) -> io::Result<Self> {
         let facts = Facts::of(&fstat(&descriptor)?);
         Ok(Self { descriptor, facts })
+    }
+
+    /// What it is now.
+    pub fn state(&self) -> io::Result<State> {
+        Ok(State::of(&fstat(&self.descriptor)?))
     }
 
     /// Whether its contents changed since it was opened, other than by growing.
@@ -186,6 +226,16 @@ impl Folder {
     pub(crate) fn stat(&self, path: &SharePath) -> Result<Stat, OpenError> {
         let seen = self.resolve(&path.relative(), OFlags::PATH, Blocking::Allowed)?;
         fstat(&seen).map_err(open_error)
+    }
+
+    /// The state of the regular file that a path leads to, without opening it for reading.
+    pub fn state(&self, path: &SharePath, blocking: Blocking) -> Result<State, OpenError> {
+        let seen = self.resolve(&path.relative(), OFlags::PATH, blocking)?;
+        let stat = fstat(&seen).map_err(open_error)?;
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => Ok(State::of(&stat)),
+            _ => Err(OpenError::NotAFile),
+        }
     }
 
     fn resolve(

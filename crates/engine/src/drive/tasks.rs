@@ -33,9 +33,10 @@ pub async fn serve<S: Serve>(bound: Bound, service: Arc<S>, bounds: Bounds) -> i
     if let Some(owner) = service.owner() {
         door.stop.track(own(owner, door.stop.clone()));
     }
+    let stop = door.stop.clone();
     let serve = |client: Client| {
         let talk = Conversation::begin(&*service, client.peer);
-        conversation(client, talk, bounds.clone())
+        stop.track(conversation(client, talk, bounds.clone()));
     };
     let refuse = |stream, full: Full| async move {
         say_and_close(stream, format!("{full}\n").as_bytes()).await;

@@ -87,7 +87,7 @@ impl Exchange {
         version: Version,
         asked: impl FnOnce() -> Vec<u8>,
     ) -> Self {
-        patience.lock().unwrap_or_else(PoisonError::into_inner).request_begun(clock::now());
+        patience.lock().unwrap_or_else(PoisonError::into_inner).request_begun(clock::coarse());
         books.activity.begun();
         let line = books.log.is_on().then(|| Line {
             at: SystemTime::now(),
@@ -120,7 +120,7 @@ impl Exchange {
         self.promised_bytes = promised_bytes.unwrap_or(u64::MAX).into();
         self.pass = pass;
         self.is_answering = true;
-        self.patience.lock().unwrap_or_else(PoisonError::into_inner).answer_begun(clock::now());
+        self.patience.lock().unwrap_or_else(PoisonError::into_inner).answer_begun(clock::coarse());
     }
 
     /// A body whose length nobody knew has so many bytes; its line may have something to tell.
@@ -136,6 +136,11 @@ impl Exchange {
         *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(what);
     }
 
+    /// The answer says no to a body that was not read to its end.
+    pub(super) fn leaves_unread(&self) {
+        self.patience.lock().unwrap_or_else(PoisonError::into_inner).leaves_unread();
+    }
+
     /// Whether whom it answers may not be here any more.
     pub(super) fn is_revoked(&self) -> bool {
         self.pass.as_ref().is_some_and(Pass::is_revoked)
@@ -147,7 +152,7 @@ impl Exchange {
         self.sent_bytes.fetch_add(bytes, Ordering::Relaxed);
         if self.version == Version::HTTP_2 {
             let mut patience = self.patience.lock().unwrap_or_else(PoisonError::into_inner);
-            patience.body_progressed(clock::now());
+            patience.body_progressed(clock::coarse());
         }
     }
 
@@ -160,7 +165,7 @@ impl Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         let mut patience = self.patience.lock().unwrap_or_else(PoisonError::into_inner);
-        patience.request_ended(clock::now(), self.is_answering);
+        patience.request_ended(clock::coarse(), self.is_answering);
         drop(patience);
         self.books.activity.ended();
         let sent_bytes = self.sent_bytes.load(Ordering::Relaxed);

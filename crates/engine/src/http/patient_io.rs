@@ -75,8 +75,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PatientIo<S> {
 
     /// Whether the peer is overdue; if not, this task is woken when it may be.
     fn poll_overdue(&mut self, cx: &mut Context<'_>) -> Poll<Overdue> {
+        let mut now = clock::coarse();
         loop {
-            let verdict = self.patience().verdict(clock::now(), self.idle, self.gate.clients());
+            let verdict = self.patience().verdict(now, self.idle, self.gate.clients());
             let until = match verdict {
                 Verdict::Close(overdue) => {
                     self.counters.overdue.add(1);
@@ -95,6 +96,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PatientIo<S> {
             if timer.as_mut().poll(cx).is_pending() {
                 return Poll::Pending;
             }
+            // The coarse clock may not have come to the deadline that the timer saw.
+            now = clock::now();
         }
     }
 
@@ -127,7 +130,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PatientIo<S> {
         if !self.has_heard && bytes.starts_with(HTTP2_OPENING) {
             patience.is_http2();
         }
-        patience.received(clock::now());
+        patience.received(clock::coarse());
         drop(patience);
         self.has_heard = true;
     }
@@ -139,7 +142,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PatientIo<S> {
     ) -> Poll<io::Result<usize>> {
         if let Poll::Ready(written) = written {
             if written.is_ok() {
-                self.patience().wrote(clock::now());
+                self.patience().wrote(clock::coarse());
             }
             return Poll::Ready(written);
         }
@@ -203,7 +206,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for PatientIo<S> {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if let Ending::Open = self.ending {
             std::task::ready!(Pin::new(&mut self.socket).poll_shutdown(cx))?;
-            let lingers = self.patience().leaves(clock::now());
+            let lingers = self.patience().leaves(clock::coarse());
             self.ending =
                 if lingers { Ending::Lingering { unread_bytes: 0 } } else { Ending::Ended };
         }

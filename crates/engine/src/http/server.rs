@@ -8,12 +8,14 @@ use std::future::Future;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 
+use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, Version, header};
 use hyper::body::{Body as _, Incoming};
-use hyper::service::service_fn;
+use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use sockeye_proto::http::patience::{Patience, Spans};
@@ -38,12 +40,19 @@ use crate::request_log::Size;
 use crate::tls::HTTP2;
 use crate::tls::server::ServerTls;
 use crate::trace::Traced;
+use crate::workers::Workers;
 
 /// What a handler returns.
 pub type Answer = Response<Content>;
 
 /// Turns requests into answers.
 pub trait Handler: Send + Sync + 'static {
+    /// Answers a request without a body that can be answered at once and cheaply, with what is at
+    /// hand; `None`: [`Handler::handle`] does it. Must not wait for anything.
+    fn at_once(&self, _request: &Parts, _caller: &Caller) -> Option<Answer> {
+        None
+    }
+
     /// Answers one request. A body that it does not read to its end ends the connection, unless
     /// little is left of it.
     fn handle(
@@ -75,6 +84,8 @@ pub struct HttpService<H> {
     pub door: Door,
     /// How long an idle connection is kept.
     pub idle: IdleTimeout,
+    /// Where its connections are served.
+    pub workers: Arc<Workers>,
     /// What it is encrypted with; none where HTTP is spoken in the clear.
     pub tls: Option<ServerTls>,
 }
@@ -89,7 +100,15 @@ impl<H> HttpService<H> {
 /// Accepts and serves on one bound socket until the stop is asked for.
 pub async fn serve<H: Handler>(bound: Bound, service: Arc<HttpService<H>>) -> io::Result<()> {
     let door = service.door.clone();
-    let serve = |client| connection(client, Arc::clone(&service));
+    let serve = |client: Client| {
+        let Client { stream, peer, place } = client;
+        // It fails only if the socket is gone already.
+        let Ok(stream) = stream.into_std() else { return };
+        let served = Arc::clone(&service);
+        service.workers.serve(&service.door.stop, stream, move |stream| {
+            connection(Client { stream, peer, place }, served)
+        });
+    };
     let refuse = |stream, full| {
         let tls = service.tls.clone();
         async move {
@@ -157,21 +176,94 @@ async fn converse<H: Handler, S: AsyncRead + AsyncWrite + Send + Unpin + 'static
     );
     let trace = service.books.trace.as_ref();
     let io = TokioIo::new(Traced::new(io, trace, service.scheme(), caller.peer));
-    let answering = Arc::clone(service);
-    let answer = service_fn(move |request: Request<Incoming>| {
-        respond(request, caller, Arc::clone(&answering), Arc::clone(&patience))
-    });
-    let connection = builder.serve_connection(io, answer);
+    let answering = Answering { caller, service: Arc::clone(service), patience };
+    let connection = builder.serve_connection(io, answering);
     tokio::pin!(connection);
+    let stop = &service.door.stop;
+    let mut asked = pin!(stop.asked());
+    let mut is_listening = false;
+    let mut is_leaving = false;
     // What ends a connection early (a reset, a deadline, a head that is no head) has been counted
     // and, where there was a request, logged; there is nobody left to tell.
-    tokio::select! {
-        _ = connection.as_mut() => {}
-        () = service.door.stop.asked() => {
-            connection.as_mut().graceful_shutdown();
-            let _ = connection.await;
+    let _ = poll_fn(|cx| {
+        // A task is woken by one waker for as long as it lives, so that it stands in the queue of
+        // who waits for the stop from the first time on.
+        if !is_leaving && (!is_listening || stop.is_asked()) {
+            is_listening = true;
+            if asked.as_mut().poll(cx).is_ready() {
+                is_leaving = true;
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+        connection.as_mut().poll(cx)
+    })
+    .await;
+}
+
+/// Answers the requests of one connection, as hyper hands them over.
+struct Answering<H> {
+    caller: Caller,
+    service: Arc<HttpService<H>>,
+    patience: Arc<Mutex<Patience>>,
+}
+
+/// An answer that is there, or on its way. Most are there, and moving them about is cheap.
+enum Answered {
+    There(Option<Response<Body>>),
+    Later(Pin<Box<dyn Future<Output = Response<Body>> + Send>>),
+}
+
+impl Future for Answered {
+    type Output = Result<Response<Body>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut *self {
+            Self::There(answer) => match answer.take() {
+                Some(answer) => Poll::Ready(Ok(answer)),
+                None => Poll::Pending,
+            },
+            Self::Later(answer) => answer.as_mut().poll(cx).map(Ok),
         }
     }
+}
+
+impl<H: Handler> Service<Request<Incoming>> for Answering<H> {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Answered;
+
+    fn call(&self, request: Request<Incoming>) -> Answered {
+        let Self { caller, service, patience } = self;
+        let (head, incoming) = request.into_parts();
+        let framing = Framing::of(&head, &incoming);
+        let mut exchange = begin(service, patience, caller, &head);
+        if framing == Framing::None
+            && let Some(answer) = service.handler.at_once(&head, caller)
+        {
+            let (mut head, content) = answer.into_parts();
+            let pass = head.extensions.remove::<Pass>();
+            exchange.answered(head.status.as_u16(), content.remaining_bytes(), pass);
+            let answer = Response::from_parts(head, Body::new(content, exchange));
+            return Answered::There(Some(answer));
+        }
+        let (service, patience) = (Arc::clone(service), Arc::clone(patience));
+        let body = RequestBody::new(incoming, patience, Arc::clone(&service.books.counters));
+        let request = Request::from_parts(head, body);
+        Answered::Later(Box::pin(respond(request, *caller, service, exchange, framing)))
+    }
+}
+
+/// A request's head is complete.
+fn begin<H>(
+    service: &HttpService<H>,
+    patience: &Arc<Mutex<Patience>>,
+    caller: &Caller,
+    head: &Parts,
+) -> Exchange {
+    Exchange::begin(&service.books, patience, caller.peer, head.version, || {
+        let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
+        format!("{} {target}", head.method).into_bytes()
+    })
 }
 
 /// hyper's own settings: bounds on heads, no timers (ours are in [`PatientIo`]).
@@ -194,23 +286,16 @@ fn builder() -> auto::Builder<TokioExecutor> {
 }
 
 async fn respond<H: Handler>(
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
     caller: Caller,
     service: Arc<HttpService<H>>,
-    patience: Arc<Mutex<Patience>>,
-) -> Result<Response<Body>, Infallible> {
-    let (head, incoming) = request.into_parts();
-    let version = head.version;
-    let mut exchange = Exchange::begin(&service.books, &patience, caller.peer, version, || {
-        let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
-        format!("{} {target}", head.method).into_bytes()
-    });
-    let is_head = head.method == Method::HEAD;
-    let framing = Framing::of(&head, &incoming);
-    let counters = Arc::clone(&service.books.counters);
-    let body = RequestBody::new(incoming, Arc::clone(&patience), counters);
-    let receipt = body.receipt();
-    let answer = service.handler.handle(Request::from_parts(head, body), caller).await;
+    mut exchange: Exchange,
+    framing: Framing,
+) -> Response<Body> {
+    let is_head = request.method() == Method::HEAD;
+    let version = request.version();
+    let receipt = request.body().receipt();
+    let answer = service.handler.handle(request, caller).await;
     let (mut head, mut content) = answer.into_parts();
     if is_head {
         // Its length stands in the head all the same, if the handler put it there.
@@ -222,7 +307,7 @@ async fn respond<H: Handler>(
             head.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         if after == After::EndUnread {
-            patience.lock().unwrap_or_else(PoisonError::into_inner).leaves_unread();
+            exchange.leaves_unread();
         }
     } else if let Some(rest) = receipt.take_rest() {
         tokio::spawn(listen_on(rest));
@@ -233,7 +318,7 @@ async fn respond<H: Handler>(
     }
     let pass = head.extensions.remove::<Pass>();
     exchange.answered(head.status.as_u16(), content.remaining_bytes(), pass);
-    Ok(Response::from_parts(head, Body::new(content, exchange)))
+    Response::from_parts(head, Body::new(content, exchange))
 }
 
 /// How a request's body is framed, where that decides whether its connection may go on.
@@ -259,7 +344,7 @@ enum After {
 }
 
 impl Framing {
-    fn of(head: &http::request::Parts, body: &Incoming) -> Self {
+    fn of(head: &Parts, body: &Incoming) -> Self {
         let is_chunked = head.headers.contains_key(header::TRANSFER_ENCODING);
         let is_meaningless = matches!(head.method, Method::GET | Method::HEAD);
         let expects_continue = head.headers.contains_key(header::EXPECT);

@@ -4,7 +4,9 @@
 //! then do depends on what the hub wants it for. The person at the hub's own machine, who is known
 //! by the address, may also turn receiving on and off, change the key, and throw guests out.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use http::request::Parts;
@@ -12,11 +14,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use sockeye_engine::access::SharedDoorkeeper;
+use sockeye_engine::clock;
 use sockeye_engine::http::pass::Pass;
 use sockeye_engine::http::server::Caller;
 use sockeye_proto::access::credentials::Presented;
 use sockeye_proto::access::session::Token;
 use sockeye_proto::access::{Key, Verdict};
+use sockeye_proto::machine::Tick;
 
 use super::guests::{Guest, Guests, Known, Seen};
 use crate::data::DataFolder;
@@ -25,6 +29,8 @@ use crate::services::files::serve::refusal::Refusal;
 
 /// What the key is kept as in the data folder.
 pub const KEY_NAME: &str = "key";
+/// So many addresses are remembered of the last second.
+const SEEN_PLACES: usize = 256;
 /// A guest's name has at most so many characters.
 const NAME_MAX_CHARS: usize = 40;
 
@@ -41,12 +47,15 @@ pub enum Wanted {
 }
 
 /// Who may; see the [module](self).
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Access {
     wanted: Wanted,
     doorkeeper: Option<SharedDoorkeeper>,
     data: DataFolder,
     guests: Mutex<Guests>,
+    /// From where somebody asked, each address in the place that its hash says, with the second.
+    seen: Box<[AtomicU64]>,
+    hasher: RandomState,
 }
 
 /// Somebody who asks, and what they may.
@@ -63,6 +72,13 @@ pub struct Visitor {
     /// What they are called there; `None`: they are none.
     pub guest: Option<String>,
     pass: Option<Pass>,
+}
+
+/// Somebody who may see what is here.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    /// What ends when they are thrown out.
+    pub pass: Option<Pass>,
 }
 
 impl Visitor {
@@ -95,7 +111,9 @@ impl Access {
     /// Access for which the key is wanted; a new one is kept in the data folder.
     pub fn new(wanted: Wanted, doorkeeper: Option<SharedDoorkeeper>, data: DataFolder) -> Self {
         let wanted = if doorkeeper.is_some() { wanted } else { Wanted::Nothing };
-        Self { wanted, doorkeeper, data, guests: Mutex::default() }
+        let seen = (0..SEEN_PLACES).map(|_| AtomicU64::new(0)).collect();
+        let hasher = RandomState::new();
+        Self { wanted, doorkeeper, data, guests: Mutex::default(), seen, hasher }
     }
 
     /// What the key is wanted for.
@@ -142,6 +160,28 @@ impl Access {
             visitor.pass = self.doorkeeper.is_some().then(|| guest.pass.clone());
         }
         Ok(visitor)
+    }
+
+    /// Somebody who may see what is here; `None` for anybody of whom more is to be found out.
+    pub fn reader(&self, request: &Parts, caller: &Caller) -> Option<Reader> {
+        if self.wanted == Wanted::Nothing && self.doorkeeper.is_none() && self.was_seen_now(caller)
+        {
+            return Some(Reader { pass: None });
+        }
+        let visitor = self.visitor(request, caller).ok()?;
+        visitor.may_read.then_some(Reader { pass: visitor.pass })
+    }
+
+    /// Whether somebody asked from this address within this second, so that there is nothing new to
+    /// note about them.
+    fn was_seen_now(&self, caller: &Caller) -> bool {
+        let second = clock::now().since(Tick::START).as_secs();
+        let noted = (self.hasher.hash_one(caller.peer.ip()) & !0xffff) | (second & 0xffff);
+        let place = &self.seen[noted as usize / 0x1_0000 % SEEN_PLACES];
+        place.load(Ordering::Relaxed) == noted || {
+            place.store(noted, Ordering::Relaxed);
+            false
+        }
     }
 
     /// How somebody who has a good cookie or the key is known. A wrong key is refused, because

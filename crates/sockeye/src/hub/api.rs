@@ -82,7 +82,7 @@ impl Facts {
     }
 
     /// In the Prometheus text format.
-    pub fn metrics(&self) -> String {
+    pub fn metrics(&self, (kept_files, kept_bytes): (usize, usize)) -> String {
         let mut out = Exposition::default();
         let up_s = Timestamp::now().duration_since(self.started).as_secs().max(0) as u64;
         out.metric(
@@ -94,7 +94,7 @@ impl Facts {
         self.metric(&mut out, "clients", "gauge", "Clients connected now.", |door| {
             door.gate.clients() as u64
         });
-        let rows: [(&str, &str, Read); 9] = [
+        let rows: &[(&str, &str, Read)] = &[
             ("connections_total", "Connections let in.", |c| c.connections.get()),
             ("refused_total", "Connections refused: full.", |c| c.refused.get()),
             (
@@ -127,7 +127,7 @@ impl Facts {
                 c.sent_bytes.get()
             }),
         ];
-        for (name, help, read) in rows {
+        for &(name, help, read) in rows {
             self.metric(&mut out, name, "counter", help, |door| read(&door.counters));
         }
         let answers: Vec<(String, u64)> = self
@@ -139,6 +139,14 @@ impl Facts {
                 (labels, door.counters.answers[class].get())
             })
             .collect();
+        let kept: [(&str, &str, usize); 2] = [
+            ("files", "Files that are asked for often, kept in memory now.", kept_files),
+            ("bytes", "Bytes of files kept in memory now.", kept_bytes),
+        ];
+        for (what, help, n) in kept {
+            let name = format!("sockeye_files_kept_{what}");
+            out.metric(&name, "gauge", help, &[(String::new(), n as u64)]);
+        }
         out.metric("sockeye_answers_total", "counter", "Answers by class of status.", &answers);
         out.into_text()
     }

@@ -118,7 +118,7 @@ fn access_of(arguments: &cli::Up, places: &[Place]) -> Result<Arc<Access>, Failu
         return Err(Failure::Usage(why.into()));
     }
     if wanted == Wanted::Nothing {
-        return Ok(Arc::new(Access::default()));
+        return Ok(Arc::new(Access::new(Wanted::Nothing, None, DataFolder::default())));
     }
     let (key, data) = if let Some(given) = &network.join_key {
         // One that changes has nothing to do with the one that is kept.

@@ -1,6 +1,7 @@
 //! What the page's port answers: the hub's own paths under `/-/`, and the shared folder for
 //! everything else.
 
+use std::borrow::Cow;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
@@ -8,16 +9,19 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use sockeye_engine::disk::folder::Opened;
+use sockeye_engine::clock;
+use sockeye_engine::disk::folder::{FileHandle, Opened};
 use sockeye_engine::http::body::Content;
 use sockeye_engine::http::request_body::RequestBody;
 use sockeye_engine::http::server::{Answer, Caller, Handler, HttpService};
 use sockeye_engine::listen::Door;
 use sockeye_engine::tls::server::ServerTls;
+use sockeye_engine::workers::Workers;
 use sockeye_proto::address::Scheme;
 use sockeye_proto::http::accept::{Wanted, negotiate};
 use sockeye_proto::http::guard::{Asked, HostNames, admit, is_well_formed_host};
 use sockeye_proto::http::target::SharePath;
+use sockeye_proto::machine::Tick;
 
 use super::access::{self, Access, Visitor};
 use super::invite::Invite;
@@ -36,6 +40,7 @@ const OWN: &[u8] = b"-";
 /// Where the page shows a folder whatever it holds.
 const BROWSE: &str = "/-/browse";
 const INDEX: &[u8] = b"index.html";
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// A shared folder with a hub around it.
 #[derive(Debug)]
@@ -66,6 +71,7 @@ pub fn service(
     server: &Server,
     door: &Door,
     site: &Arc<Site>,
+    workers: &Arc<Workers>,
     tls: Option<ServerTls>,
 ) -> Arc<HttpService<Site>> {
     let wire = if tls.is_some() { "files https" } else { "files http" };
@@ -74,6 +80,7 @@ pub fn service(
         books: server.books(door, wire),
         door: door.clone(),
         idle: server.idle(),
+        workers: Arc::clone(workers),
         tls,
     })
 }
@@ -114,31 +121,20 @@ impl Site {
         body: RequestBody,
         caller: &Caller,
     ) -> Result<Answer, Refusal> {
-        let hosts = hosts(request);
-        let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
-        let origin = only(&request.headers, header::ORIGIN);
-        let sec_fetch_site = only(&request.headers, HeaderName::from_static("sec-fetch-site"));
-        let referer = only(&request.headers, header::REFERER);
-        let asked = Asked {
-            safe_method: is_safe(&request.method),
-            web_socket: request.headers.contains_key(header::UPGRADE),
-            http10: request.version == http::Version::HTTP_10,
-            hosts: &hosts,
-            origin: origin.as_deref(),
-            sec_fetch_site: sec_fetch_site.as_deref(),
-            referer: referer.as_deref(),
-        };
+        let told = Told::of(request);
+        let hosts = told.hosts();
+        let asked = told.asked(request, &hosts);
         admit(&asked, &self.names).map_err(|refusal| {
             let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::FORBIDDEN);
             Refusal::new(status, refusal.to_string())
         })?;
         let path = SharePath::parse(request.uri.path())
             .map_err(|e| Refusal::new(StatusCode::BAD_REQUEST, e.to_string()))?;
-        let asking = Asking { request, path: &path, hosts: &hosts, asked: &asked, caller };
+        let asking = Asking { request, path: &path, hosts: asked.hosts, asked: &asked, caller };
         if let Some(answer) = for_everybody(&asking)? {
             return Ok(answer);
         }
-        if path.encoded() == "/-/join" && request.method == Method::POST {
+        if request.method == Method::POST && path.encoded() == "/-/join" {
             return self.joined(request, caller, body).await;
         }
         let visitor = self.access.visitor(request, caller)?;
@@ -157,8 +153,8 @@ impl Site {
         body: RequestBody,
     ) -> Result<Answer, Refusal> {
         let Asking { request, path, .. } = asking;
-        let encoded = path.encoded();
         let is_own = path.segments().next() == Some(OWN);
+        let encoded = if is_own { path.encoded() } else { String::new() };
         let may_send = visitor.may_write || self.receiving.is_dropbox();
         if let Some(id) = encoded.strip_prefix(PREFIX) {
             if !may_send {
@@ -195,7 +191,8 @@ impl Site {
 
     /// A file or a folder of the share.
     async fn give(&self, asking: &Asking<'_>, visitor: &Visitor) -> Result<Answer, Refusal> {
-        let Asking { request, path, hosts, asked, caller } = asking;
+        let Asking { request, path, hosts, caller, .. } = asking;
+        let since = clock::now();
         let opened = match self.open(path).await {
             Err(refusal) if refusal.status == StatusCode::NOT_FOUND => {
                 let emblem = is_favicon(path).then(|| page::emblem(&request.headers)).flatten();
@@ -211,19 +208,33 @@ impl Site {
                 let shown = path.display();
                 Err(Refusal::new(StatusCode::NOT_FOUND, format!("{shown} is a file, not a folder")))
             }
-            Opened::File(opened) => {
-                let name = path.name().unwrap_or_default();
-                file::answer(request, name, opened, asked)
-            }
+            Opened::File(opened) => self.file(asking, path, opened, since),
             Opened::Folder(..) if !path.wants_folder() => Ok(to_folder(request, path)),
             Opened::Folder(descriptor, _) => {
-                if let Some(index) = self.index_of(path).await {
-                    return file::answer(request, INDEX, index, asked);
+                if let Some((path, index)) = self.index_of(path).await {
+                    return self.file(asking, &path, index, since);
                 }
                 let form = self.form(request, "", hosts, (visitor, caller));
                 self.listing(request, path, descriptor, form).await
             }
         }
+    }
+
+    /// A file that was looked up for this request since then, and lies at a path that may be another.
+    fn file(
+        &self,
+        asking: &Asking<'_>,
+        path: &SharePath,
+        file: FileHandle,
+        since: Tick,
+    ) -> Result<Answer, Refusal> {
+        let Asking { request, asked, .. } = asking;
+        if file::may_be_hot(request)
+            && let Some(hot) = self.share.keep((request.uri.path(), path), &file, since)
+        {
+            return file::answer_hot(request, &hot, asked);
+        }
+        file::answer(request, path.name().unwrap_or_default(), file, asked)
     }
 
     /// What somebody gets who may not read: a browser the way in, or a page to drop files on.
@@ -252,7 +263,7 @@ impl Site {
         match encoded.as_str() {
             "/-/metrics" => {
                 let media_type = "text/plain; version=0.0.4; charset=utf-8";
-                return Ok(api::answer(media_type, self.facts.metrics()));
+                return Ok(api::answer(media_type, self.facts.metrics(self.share.kept())));
             }
             "/-/api/hub" => {
                 let body = format!("{}\n", self.describe(hosts, (visitor, caller)));
@@ -339,12 +350,10 @@ impl Site {
     }
 
     /// The folder's index.html, if it has one that can be opened.
-    async fn index_of(
-        &self,
-        folder: &SharePath,
-    ) -> Option<sockeye_engine::disk::folder::FileHandle> {
-        match self.share.look_up(&folder.join(INDEX).ok()?).await {
-            Ok(Opened::File(index)) => Some(index),
+    async fn index_of(&self, folder: &SharePath) -> Option<(SharePath, FileHandle)> {
+        let path = folder.join(INDEX).ok()?;
+        match self.share.look_up(&path).await {
+            Ok(Opened::File(index)) => Some((path, index)),
             _ => None,
         }
     }
@@ -378,6 +387,25 @@ impl Site {
 }
 
 impl Handler for Site {
+    fn at_once(&self, request: &Parts, caller: &Caller) -> Option<Answer> {
+        let wants_file = is_safe(&request.method) && request.uri.query().is_none();
+        if !wants_file || !file::may_be_hot(request) {
+            return None;
+        }
+        let hot = self.share.hot(request.uri.path())?;
+        // Who is told no is told so by the long way.
+        let told = Told::of(request);
+        let hosts = told.hosts();
+        let asked = told.asked(request, &hosts);
+        admit(&asked, &self.names).ok()?;
+        let reader = self.access.reader(request, caller)?;
+        let mut answer = file::answer_hot(request, &hot, &asked).ok()?;
+        if let Some(pass) = reader.pass {
+            answer.extensions_mut().insert(pass);
+        }
+        Some(answer)
+    }
+
     async fn handle(&self, request: Request<RequestBody>, caller: Caller) -> Answer {
         let (request, body) = request.into_parts();
         match self.answer(&request, body, &caller).await {
@@ -427,21 +455,62 @@ fn is_favicon(path: &SharePath) -> bool {
     path.segments().eq([b"favicon.ico".as_slice()])
 }
 
+/// Where a request says that it goes, and where it comes from.
+struct Told<'a> {
+    hosts: Hosts<'a>,
+    origin: Option<Cow<'a, str>>,
+    sec_fetch_site: Option<Cow<'a, str>>,
+    referer: Option<Cow<'a, str>>,
+}
+
+/// No host, one, or two, which stand for several.
+type Hosts<'a> = [Option<Cow<'a, str>>; 2];
+
+impl<'a> Told<'a> {
+    fn of(request: &'a Parts) -> Self {
+        let fields = &request.headers;
+        Self {
+            hosts: hosts(request),
+            origin: only(fields, header::ORIGIN),
+            sec_fetch_site: only(fields, SEC_FETCH_SITE),
+            referer: only(fields, header::REFERER),
+        }
+    }
+
+    /// The hosts in the form that [`Told::asked`] takes them; empty ones stand for none.
+    fn hosts(&self) -> [&str; 2] {
+        self.hosts.each_ref().map(|host| host.as_deref().unwrap_or_default())
+    }
+
+    fn asked<'b>(&'b self, request: &Parts, hosts: &'b [&'b str; 2]) -> Asked<'b> {
+        Asked {
+            safe_method: is_safe(&request.method),
+            web_socket: request.headers.contains_key(header::UPGRADE),
+            http10: request.version == http::Version::HTTP_10,
+            hosts: &hosts[..self.hosts.iter().flatten().count()],
+            origin: self.origin.as_deref(),
+            sec_fetch_site: self.sec_fetch_site.as_deref(),
+            referer: self.referer.as_deref(),
+        }
+    }
+}
+
 /// Every host that a request names: each Host field; or the target's own authority alone if there
 /// is one (RFC 9112, section 3.2.2; HTTP/2 puts it there). That does not excuse an HTTP/1.1 request
 /// from having one Host field, and no more (section 3.2).
-fn hosts(request: &Parts) -> Vec<String> {
-    let fields = request.headers.get_all(header::HOST);
-    let fields: Vec<String> =
-        fields.iter().map(|host| String::from_utf8_lossy(host.as_bytes()).into_owned()).collect();
+fn hosts(request: &Parts) -> Hosts<'_> {
+    let mut fields = request.headers.get_all(header::HOST).iter();
+    let mut next = || fields.next().map(|host| String::from_utf8_lossy(host.as_bytes()));
+    let fields = [next(), next()];
     let may_lack_host = request.version != http::Version::HTTP_11;
     match request.uri.authority() {
         Some(authority) => {
-            let is_proper = match fields.as_slice() {
-                [host] => is_well_formed_host(host),
-                fields => may_lack_host && fields.is_empty(),
+            let is_proper = match &fields {
+                [Some(host), None] => is_well_formed_host(host),
+                [None, _] => may_lack_host,
+                _ => false,
             };
-            if is_proper { vec![authority.as_str().to_owned()] } else { fields }
+            if is_proper { [Some(Cow::Borrowed(authority.as_str())), None] } else { fields }
         }
         None => fields,
     }
@@ -457,10 +526,10 @@ fn host_name<'a>(hosts: &[&'a str]) -> &'a str {
 }
 
 /// A field's value; several values joined, which matches nothing where there may be only one.
-fn only(fields: &HeaderMap, name: HeaderName) -> Option<String> {
-    let values: Vec<_> =
-        fields.get_all(name).iter().map(|v| String::from_utf8_lossy(v.as_bytes())).collect();
-    (!values.is_empty()).then(|| values.join(", "))
+fn only(fields: &HeaderMap, name: HeaderName) -> Option<Cow<'_, str>> {
+    let mut values = fields.get_all(name).iter().map(|v| String::from_utf8_lossy(v.as_bytes()));
+    let first = values.next()?;
+    Some(values.fold(first, |joined, value| Cow::Owned(format!("{joined}, {value}"))))
 }
 
 /// Sends a browser to the folder's own path, from which relative links are right.

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use sockeye_engine::disk::folder::{Facts, FileHandle};
+use sockeye_engine::disk::hot::HotFile;
 use sockeye_engine::disk::reader::{FileReader, Part, read_small};
 use sockeye_engine::http::body::Content;
 use sockeye_engine::http::server::Answer;
@@ -25,6 +26,17 @@ use super::refusal::Refusal;
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
+/// A file that is kept in memory, with the head of its answer.
+pub type Hot = HotFile<Beforehand>;
+
+/// What is made for a file that is kept in memory.
+#[derive(Debug)]
+pub struct Beforehand {
+    /// All of the head but who may embed the file, which is found out for each request.
+    head: HeaderMap,
+    is_page_part: bool,
+}
+
 /// Answers a GET or HEAD of a file that is open.
 pub fn answer(
     request: &Parts,
@@ -39,16 +51,12 @@ pub fn answer(
     let honour_range = match outcome(request, &validators, now) {
         Outcome::Proceed { honour_range } => honour_range && request.method == Method::GET,
         Outcome::NotModified => {
-            let mut answer = Response::new(Content::Empty);
-            *answer.status_mut() = StatusCode::NOT_MODIFIED;
-            validate(answer.headers_mut(), &validators);
-            protect(answer.headers_mut(), &media_type, asked);
-            return Ok(answer);
+            let mut head = HeaderMap::new();
+            validate(&mut head, &validators);
+            protect(&mut head, &media_type, asked);
+            return Ok(not_modified(head));
         }
-        Outcome::PreconditionFailed => {
-            let why = "the file has changed since the state that was asked for";
-            return Err(Refusal::new(StatusCode::PRECONDITION_FAILED, why));
-        }
+        Outcome::PreconditionFailed => return Err(precondition_failed()),
     };
     let range = field(&request.headers, header::RANGE).filter(|_| honour_range);
     let mut answer = match resolve(range, length) {
@@ -78,6 +86,73 @@ pub fn answer(
     validate(answer.headers_mut(), &validators);
     protect(answer.headers_mut(), &media_type, asked);
     Ok(answer)
+}
+
+/// Whether a request can be answered from memory: ranges are read from the disk.
+pub fn may_be_hot(request: &Parts) -> bool {
+    !request.headers.contains_key(header::RANGE)
+}
+
+/// Answers a GET or HEAD of a file that is kept in memory.
+pub fn answer_hot(request: &Parts, hot: &Hot, asked: &Asked<'_>) -> Result<Answer, Refusal> {
+    let policy = resource_policy(asked, hot.made.is_page_part);
+    let mut head = hot.made.head.clone();
+    head.insert(RESOURCE_POLICY, HeaderValue::from_static(policy.value()));
+    if is_conditional(&request.headers) {
+        let now = SystemTime::now();
+        match outcome(request, &validators(&hot.facts, now), now) {
+            Outcome::Proceed { .. } => {}
+            Outcome::NotModified => {
+                head.remove(header::CONTENT_TYPE);
+                head.remove(header::CONTENT_LENGTH);
+                return Ok(not_modified(head));
+            }
+            Outcome::PreconditionFailed => return Err(precondition_failed()),
+        }
+    }
+    let is_head = request.method == Method::HEAD;
+    let content = if is_head { Content::Empty } else { Content::Bytes(hot.bytes.clone()) };
+    let mut answer = Response::new(content);
+    *answer.headers_mut() = head;
+    Ok(answer)
+}
+
+/// What is made for a file before it is kept in memory; none for one that may yet change without
+/// showing it.
+pub fn beforehand(name: &[u8], facts: &Facts) -> Option<Beforehand> {
+    let validators = validators(facts, SystemTime::now());
+    if validators.etag.weak {
+        return None;
+    }
+    let media_type = media_type::of(name);
+    let mut head = HeaderMap::with_capacity(10);
+    set(&mut head, header::CONTENT_TYPE, &media_type);
+    head.insert(header::CONTENT_LENGTH, facts.length.into());
+    validate(&mut head, &validators);
+    protect(&mut head, &media_type, &Asked::default());
+    Some(Beforehand { head, is_page_part: media_type::is_page_part(&media_type) })
+}
+
+fn not_modified(head: HeaderMap) -> Answer {
+    let mut answer = Response::new(Content::Empty);
+    *answer.status_mut() = StatusCode::NOT_MODIFIED;
+    *answer.headers_mut() = head;
+    answer
+}
+
+fn precondition_failed() -> Refusal {
+    let why = "the file has changed since the state that was asked for";
+    Refusal::new(StatusCode::PRECONDITION_FAILED, why)
+}
+
+fn is_conditional(fields: &HeaderMap) -> bool {
+    const CONDITIONS: [HeaderName; 4] = [
+        header::IF_MATCH,
+        header::IF_NONE_MATCH,
+        header::IF_MODIFIED_SINCE,
+        header::IF_UNMODIFIED_SINCE,
+    ];
+    fields.keys().any(|name| CONDITIONS.contains(name))
 }
 
 /// What tells one state of a file from another.

@@ -11,6 +11,7 @@ use sockeye_engine::drive::{Bounds, Driver};
 use sockeye_engine::http::server::serve;
 use sockeye_engine::listen::{Bound, IpVersion, bind_tcp};
 use sockeye_engine::tls::server::ServerTls;
+use sockeye_engine::workers::Workers;
 use sockeye_proto::address::{Address, Scheme};
 use sockeye_proto::text::framing::Framer;
 
@@ -199,8 +200,11 @@ pub fn start(
     let door = server.door();
     let share = Arc::clone(receiving.share());
     let site = Arc::new(Site::new(server, &share, receiving, &door, beside));
-    let http = site::service(server, &door, &site, None);
-    let https = tls.map(|tls| site::service(server, &door, &site, Some(tls)));
+    let workers = Workers::start()
+        .map_err(|e| Failure::Ours(format!("cannot start the threads that serve http: {e}")))?;
+    let workers = Arc::new(workers);
+    let http = site::service(server, &door, &site, &workers, None);
+    let https = tls.map(|tls| site::service(server, &door, &site, &workers, Some(tls)));
     let mut streams = Vec::new();
     for Listener { scheme, bound } in listeners {
         match (scheme, &https) {

@@ -5,8 +5,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sockeye_engine::disk::folder::{Blocking, Folder, OpenError, Opened};
+use sockeye_engine::disk::folder::{Blocking, FileHandle, Folder, OpenError, Opened};
+use sockeye_engine::disk::hot::HotFiles;
 use sockeye_proto::http::target::SharePath;
+use sockeye_proto::machine::Tick;
+
+use super::file::{self, Beforehand, Hot};
 
 /// The folder, and what of it is shown.
 #[derive(Debug)]
@@ -14,6 +18,7 @@ pub struct Share {
     folder: Arc<Folder>,
     place: PathBuf,
     shows_hidden: bool,
+    hot: Arc<HotFiles<Beforehand>>,
 }
 
 impl Share {
@@ -21,7 +26,7 @@ impl Share {
     pub fn open(dir: &Path, shows_hidden: bool) -> io::Result<Self> {
         let place = dir.canonicalize()?;
         let folder = Arc::new(Folder::open(&place)?);
-        Ok(Self { folder, place, shows_hidden })
+        Ok(Self { folder, place, shows_hidden, hot: Arc::default() })
     }
 
     /// Where it is, for the person who shares it.
@@ -48,6 +53,28 @@ impl Share {
     pub fn look_up_waiting(&self, path: &SharePath) -> Result<Opened, OpenError> {
         self.check_hidden(path)?;
         self.folder.look_up(path, Blocking::Allowed)
+    }
+
+    /// The file that is kept in memory under a request's path, as it was sent.
+    pub fn hot(&self, target: &str) -> Option<Arc<Hot>> {
+        self.hot.get(&self.folder, target)
+    }
+
+    /// Keeps a file in memory that was looked up `since` then for a request's path, if that is worth
+    /// it; and if it was, gives it back.
+    pub fn keep(
+        &self,
+        (target, path): (&str, &SharePath),
+        file: &FileHandle,
+        since: Tick,
+    ) -> Option<Arc<Hot>> {
+        let name = path.name().unwrap_or_default();
+        self.hot.offer((target, path), file, since, |facts| file::beforehand(name, facts))
+    }
+
+    /// How many files are kept in memory, and their bytes.
+    pub fn kept(&self) -> (usize, usize) {
+        self.hot.count()
     }
 
     fn check_hidden(&self, path: &SharePath) -> Result<(), OpenError> {
