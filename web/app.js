@@ -15,6 +15,7 @@ import { createPanel } from "./panel.js";
 import { drawPath } from "./path.js";
 import { createPicking } from "./picking.js";
 import { preference } from "./preferences.js";
+import { createPreviews } from "./preview/offered.js";
 import { createReceiving } from "./receiving.js";
 import { archiveOf } from "./row.js";
 import { createLateSheet, createSheet } from "./sheet.js";
@@ -124,6 +125,7 @@ function showListing(newListing, place) {
     if (table.count()) table.focus(0, { scroll: false });
     else byId("title").focus({ preventScroll: true });
   }
+  previews.follow();
 }
 
 function hrefWithin(folder, child) {
@@ -300,6 +302,16 @@ window.addEventListener("load", () => {
   wire.get().catch(() => {});
 });
 
+// ---- previews ------------------------------------------------------------
+
+const previews = createPreviews({
+  folder: () => listing?.folder ?? null,
+  items: () => shown,
+  focus: (href) => table.indexOf(href) >= 0 && table.focus(table.indexOf(href)),
+  join,
+  failed: unreachable,
+});
+
 // ---- who may, and what is received ----------------------------------------
 
 async function join() {
@@ -404,6 +416,7 @@ document.addEventListener("click", (event) => {
     target.scrollIntoView({ block: "start" });
   } else if (!link.hasAttribute("download")) {
     navigation.keepPlace();
+    if (tableElement.contains(link) && previews.open(link.closest("tr").dataset.href)) event.preventDefault();
   }
 });
 

@@ -104,7 +104,7 @@ export function createNavigation({ browse, view }) {
   }
 
   function keepPlace() {
-    if (shown) history.replaceState({ ...view.place(), entry }, "");
+    if (shown) history.replaceState({ ...history.state, ...view.place(), entry }, "");
   }
 
   /** Asks again for what is shown, and says nothing if nothing changed. */
@@ -141,10 +141,14 @@ export function createNavigation({ browse, view }) {
   }
 
   window.addEventListener("popstate", (event) => {
+    // Within the folder, only what is viewed has changed (preview/offered.js).
+    if (event.state && event.state.entry === entry) return;
     const folder = folderOfPage(location.pathname);
     asking?.abort();
     if (shown) places.set(entry, view.place());
-    entry = event.state?.entry;
+    // An address that somebody typed comes without a state.
+    if (!event.state?.entry) history.replaceState({ entry: Math.random() }, "");
+    entry = history.state.entry;
     const place = places.get(entry) ?? event.state;
     const listing = kept.get(folder);
     wanted = folder;

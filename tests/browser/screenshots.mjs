@@ -6,6 +6,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { makeFolder, outwardAddress, startBrowser, startHub } from "./hub.mjs";
+import { makeAlbum, makePreviewFolder } from "./preview-folder.mjs";
 
 const target = process.argv[2];
 if (!target) throw new Error("say where to: node screenshots.mjs OUTDIR");
@@ -29,6 +30,9 @@ const outward = outwardAddress();
 const hub = await startHub("up", folder.root, "--port", "0", "--quiet", "--uploads", "--ephemeral");
 const inner = await startHub("up", folder.root, "--quiet", "--uploads", "--dropbox", "--ephemeral", "--join-key", KEY, "--on", `files=http://${outward.address}:0`);
 const browser = await startBrowser();
+const passage = await makePreviewFolder(browser);
+await makeAlbum(browser, passage);
+const viewing = await startHub("up", passage.root, "--port", "0", "--quiet", "--ephemeral");
 
 const DESKTOP = { width: 1280, height: 800 };
 const PHONE = { width: 360, height: 740 };
@@ -87,6 +91,14 @@ const openHere = async (page) => {
   await page.locator(".guests li").first().waitFor();
 };
 
+const viewed = (page) => page.locator(".viewer-body:not([aria-busy])").waitFor();
+
+const viewAll = async (page) => {
+  await viewed(page);
+  await page.keyboard.press("g");
+  await page.locator(".tile-picture canvas").nth(11).waitFor();
+};
+
 const loaded = (page) => page.locator("#table tbody tr a").first().waitFor();
 try {
   for (const theme of ["light", "dark"]) {
@@ -131,6 +143,17 @@ try {
         await page.locator("#folder-name").waitFor();
       },
     });
+  }
+  for (const theme of ["light", "dark"]) {
+    for (const [name, size] of [
+      ["", DESKTOP],
+      ["phone-", PHONE],
+    ]) {
+      for (const file of ["harbour.png", "whistle.wav", "waves.webm", "notes.md", "knots.py", "trojan.c", "track.csv", "broken.png"]) {
+        await picture(`${name}view-${file.replace(".", "-")}-${theme}`, `/#view=${file}`, { theme, size, from: viewing, prepare: viewed });
+      }
+      await picture(`${name}view-all-${theme}`, "/harbour/#view=morning.jpg", { theme, size, from: viewing, prepare: viewAll });
+    }
   }
   await picture("phone-clock", "/", {
     size: PHONE,
@@ -185,6 +208,8 @@ try {
   await browser.close();
   await hub.stop();
   await inner.stop();
+  await viewing.stop();
+  await passage.remove();
   outward.release();
   await rm(shelf, { recursive: true });
   await folder.remove();

@@ -21,7 +21,8 @@ export async function visitIn(browser, address, run, { expected = [], ...options
   const hosts = new Set();
   page.on("console", (message) => complaints.push(`${message.type()}: ${message.text()} ${message.location().url}`));
   page.on("pageerror", (error) => complaints.push(`error: ${error.stack}`));
-  context.on("request", (request) => hosts.add(new URL(request.url()).origin));
+  // What needs no host (the browser's own viewer of PDF, a blob) has none.
+  context.on("request", (request) => /^(https?|wss?):/.test(request.url()) && hosts.add(new URL(request.url()).origin));
   await page.addInitScript(() => {
     document.addEventListener("securitypolicyviolation", (event) => console.error(`CSP: ${event.violatedDirective} ${event.blockedURI}`));
   });

@@ -15,7 +15,7 @@ const GROUPS = [
       [["↑", "k"], "previous row"],
       [["PgDn", "PgUp"], "a page of rows on, or back"],
       [["Home", "End"], "first, last row"],
-      [["Enter"], "open"],
+      [["Enter"], "open, or view (there, ? has more keys)"],
       [["d"], "download: a file, a folder as zip, or what is selected"],
       [["s"], "share: a link and its QR code"],
       [["Backspace", "Alt ↑"], "up to the folder around this one"],

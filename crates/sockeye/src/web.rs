@@ -211,11 +211,12 @@ mod tests {
         }
     }
 
+    /// More than twice the first view, since what views a file (web/preview/) comes one kind at a
+    /// time, when somebody first opens such a file.
     #[test]
-    fn all_of_the_page_is_at_most_150_kb_compressed() {
-        // What is beyond the first view comes when it is wanted; this holds the binary in bounds.
+    fn all_of_the_page_is_at_most_200_kb_compressed() {
         let total = compressed_bytes(FILES.iter().map(|(name, _)| *name));
-        assert!(total <= 150_000, "{total} bytes");
+        assert!(total <= 200_000, "{total} bytes");
     }
 
     #[test]

@@ -10,10 +10,13 @@ use crate::services::files::serve::media_type;
 use crate::services::files::serve::refusal::BEARER;
 use crate::web;
 
-/// Nothing but the hub's own files, no frames around it, no inline scripts or styles.
+/// Nothing but the hub's own files, no frames around it, no inline scripts or styles. Frames of the
+/// hub's own are there for a shared PDF alone, which browsers show in no other way; they refuse it
+/// in a sandboxed frame.
 const CONTENT_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; \
-     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+     connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; \
+     frame-ancestors 'none'",
 );
 
 /// Guards an answer of our own making (a page, a listing, an error) against being embedded, read
