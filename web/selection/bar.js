@@ -24,7 +24,7 @@ export function createBar({ selection, folder, isShown, share, isBusy, announce,
   const copy = button(copyLinks, "copy", "Copy links");
   const sharing = button(() => share(selection.items()[0]), "share", "Share");
   const clear = element("button", { type: "button", class: "row-button", "aria-label": "Clear the selection", title: "Clear the selection (Esc)", click: () => selection.clear() }, icon("close"));
-  const bar = element("section", { class: "selection", "aria-label": "Selected" }, clear, words, element("div", { class: "doings" }, element("span", { class: "split" }, zip, tar), copy, sharing));
+  const bar = element("section", { class: "selection", "aria-label": "Selected" }, words, clear, element("div", { class: "doings" }, element("span", { class: "split" }, zip, tar), copy, sharing));
   document.querySelector("main").append(bar);
 
   /** One file is downloaded as itself; anything else as one archive. */
