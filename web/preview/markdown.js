@@ -186,10 +186,11 @@ function createDrawer(stage, references) {
   function addressInShare({ path }) {
     const cut = path.lastIndexOf("/") + 1;
     const href = path.slice(cut);
-    if (href === "") return pageOfFolder(path, { browse: false });
+    const page = (folder) => pageOfFolder(folder, { browse: location.pathname.startsWith("/-/") });
+    if (href === "") return page(path);
     const item = { name: decodedFragment(href), type: "", folder: false };
     const isShown = hasPreview(item) || /^(picture|film|sound)$/.test(kindOf(item)) || /\.pdf$/i.test(item.name);
-    return isShown && item.name.includes(".") ? pageOfFolder(path.slice(0, cut), { browse: false }) + MARK + href : path;
+    return isShown && item.name.includes(".") ? page(path.slice(0, cut)) + MARK + href : path;
   }
 
   /** Invisible characters in code are shown, since they can deceive. */

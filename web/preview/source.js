@@ -48,11 +48,13 @@ async function readPiece({ address, item, from, signal }) {
   const headers = { Range: `bytes=${from}-${from + PIECE_BYTES - 1}` };
   const seen = { method: "GET", path: address, headers, body: null, address, began: performance.now(), answered: 0, wall: [], failure: null };
   const stalled = new AbortController();
-  const patience = setTimeout(() => stalled.abort(), STALLED_AFTER);
+  const stop = () => stalled.abort();
+  signal.addEventListener("abort", stop);
+  const patience = setTimeout(stop, STALLED_AFTER);
   let bytes;
   let response;
   try {
-    response = await fetch(address, { headers, cache: "no-store", signal: AbortSignal.any([signal, stalled.signal]) });
+    response = await fetch(address, { headers, cache: "no-store", signal: stalled.signal });
     seen.answered = performance.now();
     clearTimeout(patience);
     bytes = await readBounded(response, stalled);
@@ -63,6 +65,7 @@ async function readPiece({ address, item, from, signal }) {
     throw new HubSilent("no answer", { cause: error });
   } finally {
     clearTimeout(patience);
+    signal.removeEventListener("abort", stop);
   }
   const { status, headers: head } = response;
   tellWire(item, { ...seen, status, reason: response.statusText, head, bytes: bytes.length, text: new TextDecoder().decode(bytes.subarray(0, 2400)) });
