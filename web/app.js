@@ -2,8 +2,8 @@
 // the hub wrote into the page, then ties the parts together. Never asks the
 // hub itself (navigation.js does) and never makes rows (table.js does).
 
-import { pageOfFolder, parentOf } from "./addresses.js";
-import { counted, number, sizeForPeople, visibleName } from "./format.js";
+import { inFolder, pageOfFolder, parentOf } from "./addresses.js";
+import { counted, number, sizeForPeople, useFormats, visibleName } from "./format.js";
 import { createHere } from "./here.js";
 import { HubSilent, askForStanding } from "./hub.js";
 import { listenForKeys } from "./keys.js";
@@ -13,14 +13,16 @@ import { createNavigation } from "./navigation.js";
 import { clearNotice, showNotice, tell } from "./notice.js";
 import { createPanel } from "./panel.js";
 import { drawPath } from "./path.js";
+import { createPicking } from "./picking.js";
+import { preference } from "./preferences.js";
 import { createPreviews } from "./preview/offered.js";
 import { createReceiving } from "./receiving.js";
+import { archiveOf } from "./row.js";
 import { createLateSheet, createSheet } from "./sheet.js";
 import { access, hindrance, know, onKeyWanted } from "./standing.js";
 import { createTable } from "./table.js";
 import { startTheme } from "./theme.js";
 import { offersTools } from "./tools/offered.js";
-import { createDrawer } from "./wire/drawer.js";
 import { arrivalEntry } from "./wire/http.js";
 import { record } from "./wire/log.js";
 
@@ -39,6 +41,7 @@ const filter = byId("filter");
 const tableElement = byId("table");
 
 let listing = null;
+let shown = []; // its items, as they are shown
 let sort = rememberedSort();
 
 function announce(words) {
@@ -57,7 +60,17 @@ function rememberedSort() {
 
 const panel = createPanel(hub, { announce });
 
-const table = createTable(tableElement, { now, onCurrent: showCommands });
+const table = createTable(tableElement, { now, isPicked: (item) => selection.has(item), onCurrent: showCommands });
+const { selection, ...picking } = createPicking({
+  table,
+  tableElement,
+  shown: () => shown,
+  folder: () => listing.folder,
+  isBusy: () => receivingHere.isBusy(),
+  share,
+  announce,
+  unreachable,
+});
 
 function showCommands(item) {
   const file = item && !item.folder ? item : listing?.items.find((candidate) => !candidate.folder);
@@ -77,17 +90,23 @@ const navigation = createNavigation({
 });
 
 function title(name, folder) {
-  document.title = folder === "/" ? `${rootName} – Sockeye` : `${name} – ${visibleName(rootName)} – Sockeye`;
+  // A name that is written from right to left turns nothing but itself round.
+  const apart = (text) => (/[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/.test(text) ? `\u2068${text}\u2069` : text);
+  const names = folder === "/" ? [rootName] : [name, rootName];
+  document.title = [...names.map((one) => apart(visibleName(one))), "Sockeye"].join(" – ");
 }
 
 function showListing(newListing, place) {
   const first = listing === null;
+  if (listing && listing.folder !== newListing.folder) picking.end();
   listing = newListing;
+  selection.refresh(listing.items);
   filter.value = place?.filter ?? "";
   byId("find").hidden = listing.items.length === 0;
   const name = drawPath({ folder: listing.folder, path: listing.path, rootName, browse, index: listing.index });
   title(name, listing.folder);
   byId("plain").replaceChildren();
+  drawFolderTools();
   drawItems();
   receivingHere.draw();
   showCommands(null);
@@ -115,11 +134,13 @@ function hrefWithin(folder, child) {
 
 function showFresh(newListing, changed) {
   listing = newListing;
+  selection.refresh(listing.items);
   // Also when nothing changed: this takes away "the hub does not answer".
   if (changed || byId("notice").querySelector(".strip")) {
     const { scrollY } = window;
     drawPath({ folder: listing.folder, path: listing.path, rootName, browse, index: listing.index });
     byId("find").hidden = listing.items.length === 0;
+    drawFolderTools();
     drawItems();
     window.scrollTo(0, scrollY);
     if (changed && !receivingHere.isBusy()) announce(`The folder has changed: ${summary()}`);
@@ -127,7 +148,8 @@ function showFresh(newListing, changed) {
 }
 
 function drawItems() {
-  const items = arrange(listing, sort, filter.value);
+  const items = arrange(listing, sort, filter.value, preference("folders"));
+  shown = items;
   table.draw(items, listing, (folder) => pageOfFolder(folder, { browse }));
   for (const heading of tableElement.querySelectorAll("th[data-column]")) {
     if (heading.dataset.column === sort.column) heading.setAttribute("aria-sort", sort.direction);
@@ -142,6 +164,16 @@ function drawItems() {
   if (items.length) clearNotice();
   else if (filtering) showNoMatch();
   else showEmpty();
+  if (selection.count()) picking.draw(); // some of it may be out of sight now
+}
+
+/** Downloads and links of the folder as a whole. */
+function drawFolderTools() {
+  byId("folder-tools").hidden = false;
+  byId("get-folder").hidden = listing.items.length === 0;
+  byId("get-zip").href = archiveOf(listing.folder, "zip");
+  byId("get-tar").href = archiveOf(listing.folder, "tar");
+  byId("printed").textContent = location.origin + pageOfFolder(listing.folder, { browse });
 }
 
 function summary() {
@@ -179,18 +211,23 @@ function showEmpty() {
 }
 
 function showProblem(error, folder, retryIn) {
+  picking.end();
   listing = null;
+  shown = [];
   const name = drawPath({ folder, path: null, rootName, browse, index: null });
   title(name, folder);
   byId("plain").replaceChildren();
   tableElement.hidden = true;
   byId("find").hidden = true;
+  byId("folder-tools").hidden = true;
   byId("totals").textContent = "";
   byId("shortfall").textContent = "";
   receivingHere.draw();
   panel.hideCommands();
   window.scrollTo(0, 0);
 
+  // On a small screen nobody would see it behind what is open.
+  if (error.status === 401) for (const sheet of document.querySelectorAll(".sheet[open]:not(.docked)")) sheet.close();
   const retry = { label: "Try again", run: navigation.refresh };
   const parent = parentOf(folder);
   const up = parent ? [{ label: "Up one folder", href: pageOfFolder(parent, { browse }), folder: parent }] : [];
@@ -224,20 +261,24 @@ function showBusy(busy) {
 
 // ---- the tools and the wire ----------------------------------------------
 
-const unreachable = () => tell({ heading: "The hub does not answer.", text: "It was to give another part of this page. Try again, or load the page anew." });
+function unreachable() {
+  tell({ heading: "The hub does not answer.", text: "It was to give another part of this page. Try again, or load the page anew." });
+}
 
-// There from the start: when the hub is gone, it tells how.
-const drawer = createDrawer({ announce });
-const wire = createSheet(byId("wire"), {
-  button: byId("show-wire"),
-  arrive: drawer.arrive,
-  changed(open) {
-    if (open) drawer.show();
+let drawer = null; // once it is there
+const wire = createLateSheet(
+  byId("show-wire"),
+  async () => {
+    const { createDrawer } = await import("./wire/drawer.js");
+    drawer = createDrawer({ announce });
+    return createSheet(byId("wire"), { button: byId("show-wire"), pressed: false, arrive: drawer.arrive, changed: (open) => open && drawer.show() });
   },
-});
+  unreachable,
+);
+byId("show-wire").hidden = false;
 
-function showWire(number) {
-  wire.open();
+async function showWire(number) {
+  (await wire.get()).open();
   drawer.show(number);
   drawer.arrive();
 }
@@ -257,13 +298,15 @@ byId("show-tools").hidden = !offersTools(hub);
 window.addEventListener("load", () => {
   const entry = arrivalEntry();
   if (entry) record(entry);
+  // Not left until it is wanted: when the hub is gone, it tells how.
+  wire.get().catch(() => {});
 });
 
 // ---- previews ------------------------------------------------------------
 
 const previews = createPreviews({
   folder: () => listing?.folder ?? null,
-  items: () => Array.from({ length: table.count() }, (_, index) => table.item(index)),
+  items: () => shown,
   focus: (href) => table.indexOf(href) >= 0 && table.focus(table.indexOf(href)),
   join,
   failed: unreachable,
@@ -319,6 +362,36 @@ onKeyWanted(async () => {
 window.addEventListener("linkkey", enterByLink);
 enterByLink();
 
+// ---- what is fetched when it is first wanted -----------------------------
+
+/** Runs what a late part of the page does; says so where it does not come. */
+async function late(fetched, run) {
+  const part = await fetched.catch(unreachable);
+  if (part) run(part);
+}
+
+function showKeys() {
+  late(import("./keys/sheet.js"), ({ showKeys: show }) => show({ offersTools: offersTools(hub) }));
+}
+
+function settings() {
+  late(import("./settings/sheet.js"), ({ showSettings }) => showSettings({ theme, announce, changed: applyPreferences }));
+}
+
+/** Shares that item, or the folder that is shown. */
+function share(item) {
+  const path = item ? inFolder(listing.folder, item.href) : pageOfFolder(listing.folder, { browse: browse || Boolean(listing.index) });
+  const name = item ? item.name : byId("title").textContent;
+  late(import("./share/sheet.js"), ({ showShare }) => showShare({ path, name, isFolder: !item || item.folder, announce }));
+}
+
+function applyPreferences() {
+  useFormats({ units: preference("units"), dates: preference("dates") });
+  document.documentElement.dataset.density = preference("density");
+  table.forget();
+  if (listing) drawItems();
+}
+
 // ---- what people do ------------------------------------------------------
 
 function goTo(folder) {
@@ -331,7 +404,7 @@ function goTo(folder) {
 
 document.addEventListener("click", (event) => {
   const link = event.target.closest("a[href]");
-  if (!link || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  if (!link || event.defaultPrevented || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
   if (link.dataset.folder) {
     event.preventDefault();
     goTo(link.dataset.folder);
@@ -381,22 +454,38 @@ filter.addEventListener("keydown", (event) => {
   }
 });
 
-const step = (by) => {
+/** Moves to another row; `extending`, and selects those on the way. */
+function step(by, extending = false) {
   if (!table.count()) return false;
   const index = table.currentIndex();
-  table.focus(index < 0 ? 0 : index + by);
-};
+  const start = index < 0 ? table.firstInSight() : index;
+  const next = index < 0 ? start : Math.max(0, Math.min(index + by, table.count() - 1));
+  if (extending) selection.extend(shown, next, shown[start]);
+  table.focus(next);
+}
 
 listenForKeys({
   next: () => step(1),
   previous: () => step(-1),
+  extendNext: () => step(1, true),
+  extendPrevious: () => step(-1, true),
   first: () => (table.count() ? table.focus(0) : false),
   last: () => (table.count() ? table.focus(table.count() - 1) : false),
+  pageDown: () => step(table.pageRows()),
+  pageUp: () => step(-table.pageRows()),
   open() {
     // On a link or a button, Enter means that link or button.
     if (document.activeElement !== document.body || table.currentIndex() < 0) return false;
     table.open(table.currentIndex());
   },
+  pick() {
+    const index = table.currentIndex();
+    // Elsewhere, Space means that button, or scrolls.
+    if (index < 0 || !(table.isFocused() || document.activeElement === document.body)) return false;
+    picking.pick(table.item(index));
+  },
+  pickAll: picking.all,
+  clear: picking.end,
   up() {
     const parent = listing && parentOf(listing.folder);
     if (!parent) return false;
@@ -409,21 +498,33 @@ listenForKeys({
   },
   download() {
     const index = table.currentIndex();
-    if (index < 0) return false;
-    if (!table.download(index)) announce("A folder cannot be downloaded as one file.");
+    if (selection.count()) picking.download();
+    else if (index >= 0) table.download(index);
+    else return false;
   },
-  keys: () => byId("keys").showModal(),
+  share() {
+    if (!listing) return false;
+    const index = table.currentIndex();
+    share(index < 0 ? null : table.item(index));
+  },
+  settings: () => settings(),
+  keys: () => showKeys(),
   makeFolder: () => receivingHere.makeFolder(),
   send: () => receivingHere.choose(),
   here: () => here.toggle(),
   tools: () => (offersTools(hub) ? void tools.toggle() : false),
-  wire: () => wire.toggle(),
+  wire: () => void wire.toggle(),
 });
 
-byId("show-keys").addEventListener("click", () => byId("keys").showModal());
+byId("show-keys").addEventListener("click", showKeys);
 byId("show-keys").hidden = false;
-startTheme(byId("theme"), announce);
+byId("show-settings").addEventListener("click", settings);
+byId("show-settings").hidden = false;
+byId("share-folder").addEventListener("click", () => share(null));
 byId("hub-name").textContent = visibleName(hub.name);
+
+const theme = startTheme(byId("theme"), announce);
+applyPreferences();
 
 setInterval(() => {
   if (document.visibilityState === "visible") table.retell();

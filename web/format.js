@@ -14,19 +14,29 @@ const dayAndMonth = new Intl.DateTimeFormat(ENGLISH, { day: "numeric", month: "s
 const dayMonthYear = new Intl.DateTimeFormat(ENGLISH, { day: "numeric", month: "short", year: "numeric" });
 const everything = new Intl.DateTimeFormat(ENGLISH, { dateStyle: "full", timeStyle: "long" });
 
-const UNITS = ["KB", "MB", "GB", "TB", "PB", "EB"];
+const DECIMAL = { step: 1000, units: ["KB", "MB", "GB", "TB", "PB", "EB"] };
+const BINARY = { step: 1024, units: ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"] };
+let sizes = DECIMAL;
+let datesAreExact = false;
 
-/** 1234567 -> "1.2 MB". Powers of ten, as disks and networks are sold. */
+/** How sizes and times are written from now on: units "decimal" | "binary", dates "relative" | "exact". */
+export function useFormats({ units, dates }) {
+  sizes = units === "binary" ? BINARY : DECIMAL;
+  datesAreExact = dates === "exact";
+}
+
+/** 1234567 -> "1.2 MB". Powers of ten, as disks and networks are sold, unless somebody prefers others. */
 export function sizeForPeople(bytes) {
-  if (bytes < 1000) return `${bytes} B`;
-  let value = bytes / 1000;
+  const { step, units } = sizes;
+  if (bytes < step) return `${bytes} B`;
+  let value = bytes / step;
   let unit = 0;
   // 999.5 would round to "1000", which belongs to the next unit.
-  while (value >= 999.5 && unit < UNITS.length - 1) {
-    value /= 1000;
+  while (value >= step - 0.5 && unit < units.length - 1) {
+    value /= step;
     unit += 1;
   }
-  return `${value < 9.95 ? value.toFixed(1) : Math.round(value)} ${UNITS[unit]}`;
+  return `${value < 9.95 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
 }
 
 export function exactSize(bytes) {
@@ -59,6 +69,17 @@ const MINUTE = 60_000;
 
 /** Milliseconds since 1970 -> "3 min ago", "yesterday 14:03", "20 Mar 2024". */
 export function timeForPeople(moment, now) {
+  return datesAreExact ? dateAndTime(new Date(moment)) : agoForPeople(moment, now);
+}
+
+/** "2024-03-20 14:03", which means the same to everybody. */
+function dateAndTime(then) {
+  const two = (part) => String(part).padStart(2, "0");
+  return `${then.getFullYear()}-${two(then.getMonth() + 1)}-${two(then.getDate())} ${two(then.getHours())}:${two(then.getMinutes())}`;
+}
+
+/** The same, whatever is preferred for files. */
+export function agoForPeople(moment, now) {
   const age = now - moment;
   // A minute of grace: two clocks on one network seldom agree to the second.
   if (age > -MINUTE && age < MINUTE) return "just now";

@@ -8,6 +8,8 @@ import { hasGuests, onStanding } from "./standing.js";
 import { httpEntry } from "./wire/http.js";
 import { record } from "./wire/log.js";
 
+export const HERE_FOR = 5 * 60_000; // ms after they were last heard of
+
 /** {guests} of the hub. */
 export async function askWhoIsHere(byItself) {
   const seen = await ask("/-/api/here", {
@@ -25,7 +27,8 @@ export function createHere({ hub, now, announce, join }) {
   const howMany = button.querySelector(".how-many");
 
   function count({ guests }) {
-    howMany.textContent = guests.length ? String(guests.length) : "";
+    const here = guests.filter((guest) => guest.is_you || now() - Date.parse(guest.last_seen) < HERE_FOR).length;
+    howMany.textContent = here ? String(here) : "";
   }
 
   const sheet = createLateSheet(
@@ -49,7 +52,6 @@ export function createHere({ hub, now, announce, join }) {
 
   function draw() {
     button.hidden = !hasGuests();
-    document.getElementById("here-key").hidden = button.hidden;
   }
 
   onStanding(draw);

@@ -1,5 +1,5 @@
 // What this browser remembers between visits: small strings by name.
-// Called by theme.js and app.js; never throws, because storage may be
+// Called by theme.js, preferences.js and app.js; never throws, because storage may be
 // forbidden or full, and a page that forgets is better than one that stops.
 
 const PREFIX = "sockeye.";

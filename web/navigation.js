@@ -4,9 +4,11 @@
 
 import { folderOfPage, pageOfFolder } from "./addresses.js";
 import { HubSilent, askForListing } from "./hub.js";
-import { readListing } from "./listing.js";
+import { readListing, readLongListing } from "./listing.js";
 
 const FOLDERS_KEPT = 12;
+const ENTRIES_KEPT = 100_000; // of all of them
+const LONG = 2000; // entries
 const BUSY_AFTER = 200; // a shorter wait is not worth a sign of it
 const RETRY_AFTER = [2000, 4000, 8000, 15000];
 
@@ -32,7 +34,12 @@ export function createNavigation({ browse, view }) {
   function keep(listing) {
     kept.delete(listing.folder);
     kept.set(listing.folder, listing);
-    if (kept.size > FOLDERS_KEPT) kept.delete(kept.keys().next().value);
+    let entries = [...kept.values()].reduce((sum, one) => sum + one.items.length, 0);
+    for (const [folder, one] of kept) {
+      if (one === listing || (kept.size <= FOLDERS_KEPT && entries <= ENTRIES_KEPT)) break;
+      kept.delete(folder);
+      entries -= one.items.length;
+    }
   }
 
   async function ask(folder, byItself) {
@@ -42,7 +49,8 @@ export function createNavigation({ browse, view }) {
     asking = mine;
     const busy = setTimeout(() => view.showBusy(true), BUSY_AFTER);
     try {
-      const listing = readListing(await askForListing(folder, mine.signal, byItself));
+      const answer = await askForListing(folder, mine.signal, byItself);
+      const listing = answer.entries.length < LONG ? readListing(answer) : await readLongListing(answer, mine.signal);
       failures = 0;
       keep(listing);
       return listing;

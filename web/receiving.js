@@ -54,7 +54,6 @@ export function createReceiving({ folder, name, refresh, announce, join }) {
   function draw() {
     const hidden = hindrance() !== null || folder() === null;
     byId("sending-ways").hidden = hidden;
-    byId("sending-keys").hidden = hidden;
   }
 
   /** Why nothing goes into this folder now, in words; null if something does. */

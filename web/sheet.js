@@ -4,6 +4,8 @@
 // is sent (upload/desk.js) and who is here (here/sheet.js); never knows what it
 // holds. At the right edge lies one sheet at a time.
 
+import { withStyle } from "./style-part.js";
+
 const ROOM = window.matchMedia("(min-width: 60rem) and (min-height: 32rem)");
 
 /**
@@ -65,6 +67,16 @@ export function createSheet(dialog, { button, pressed = true, arrive, changed = 
   return sheet;
 }
 
+let style = null;
+/** Resolves when what all sheets have in common applies. */
+export function sheetStyle() {
+  style ??= withStyle(new URL("./sheets.css", import.meta.url)).catch((error) => {
+    style = null;
+    throw error;
+  });
+  return style;
+}
+
 /**
  * A sheet that is fetched when it is first wanted. load(): a promise of it;
  * failed(): the hub did not give its parts.
@@ -72,7 +84,7 @@ export function createSheet(dialog, { button, pressed = true, arrive, changed = 
 export function createLateSheet(button, load, failed) {
   let coming = null;
   const get = () => {
-    coming ??= load().catch((error) => {
+    coming ??= Promise.all([load(), sheetStyle()]).then(([sheet]) => sheet).catch((error) => {
       coming = null; // the next try may do better
       throw error;
     });

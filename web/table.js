@@ -2,21 +2,20 @@
 // items that listing.js has arranged; never sorts, never filters, never asks
 // the hub. Names reach the document as text only.
 //
-// Up to 2,000 rows are all there, for find-in-page and screen readers. Above
+// Up to 1,000 rows are all there, for find-in-page and screen readers. Above
 // that, only the rows around the visible part are in the document, between
 // two spacers, so that 50,000 entries scroll as smoothly as 50.
 
-import { inFolder } from "./addresses.js";
-import { exactSize, exactTime, sizeForPeople, timeForPeople } from "./format.js";
-import { KIND_WORDS, kindOf } from "./kinds.js";
-import { nameElement } from "./name.js";
+import { exactTime, timeForPeople } from "./format.js";
+import { makeRow, markRow } from "./row.js";
 
-const ALL_AT_ONCE = 2000;
+const ALL_AT_ONCE = 1000;
 const ROWS_BEYOND = 12;
+// What of a row can have the focus beside its link.
+const PARTS = ["a[download]", ".share", ".pick input"];
 
-export function createTable(table, { now, onCurrent }) {
-  const rowTemplate = document.getElementById("row-template").content.firstElementChild;
-  const downloadTemplate = document.getElementById("download-template").content.firstElementChild;
+/** isPicked(item): whether it is selected. onCurrent(item): another row has the focus. */
+export function createTable(table, { now, isPicked, onCurrent }) {
   const above = spacer();
   const body = document.createElement("tbody");
   const below = spacer();
@@ -31,61 +30,27 @@ export function createTable(table, { now, onCurrent }) {
   let to = 0;
   let rowHeight = 0;
   let current = null;
-  let rows = new WeakMap(); // item -> its row, kept while sorting and filtering
+  let lastIndex = -1;
+  let rows = new WeakMap(); // item -> its row, kept while a short list is sorted and filtered
 
   function spacer() {
     const part = document.createElement("tbody");
     part.setAttribute("aria-hidden", "true");
     part.className = "spacer";
     part.hidden = true;
-    part.insertRow().insertCell().colSpan = 4;
+    part.insertRow().insertCell().colSpan = 5;
     return part;
-  }
-
-  function makeRow(item) {
-    const row = rowTemplate.cloneNode(true);
-    const kind = kindOf(item);
-    const icon = row.querySelector(".kind");
-    icon.classList.add(kind);
-    icon.setAttribute("aria-label", KIND_WORDS[kind]);
-    icon.firstElementChild.setAttribute("href", `#icon-${kind}`);
-
-    const link = row.querySelector("a");
-    const address = inFolder(folder, item.href);
-    link.append(nameElement(item.name));
-    if (item.folder) {
-      link.href = pageOf(address);
-      link.dataset.folder = address;
-    } else {
-      link.href = address;
-      const size = row.querySelector(".size span");
-      size.textContent = sizeForPeople(item.size);
-      size.title = exactSize(item.size);
-      const download = downloadTemplate.cloneNode(true);
-      download.href = address;
-      download.setAttribute("aria-label", `Download ${item.shown}`);
-      download.title = "Download";
-      row.querySelector(".get").append(download);
-    }
-    row.dataset.href = item.href;
-
-    const time = row.querySelector("time");
-    if (item.modified === null) {
-      time.remove();
-    } else {
-      time.dateTime = new Date(item.modified).toISOString();
-      time.textContent = timeForPeople(item.modified, now());
-      time.title = exactTime(item.modified);
-    }
-    return row;
   }
 
   function rowOf(index) {
     const item = items[index];
     let row = rows.get(item);
-    if (!row) {
-      row = makeRow(item);
-      rows.set(item, row);
+    if (row) {
+      markRow(row, isPicked(item)); // it may have been out of the document
+    } else {
+      row = makeRow(item, { folder, pageOf, now, isPicked });
+      // Of a long list no more rows are kept than are in sight.
+      if (!windowed) rows.set(item, row);
     }
     row.ariaRowIndex = String(index + 2); // the heading is row 1
     return row;
@@ -133,15 +98,33 @@ export function createTable(table, { now, onCurrent }) {
     }
     const first = Math.floor((window.scrollY - rowTop(0)) / rowHeight);
     const visible = Math.ceil(window.innerHeight / rowHeight);
-    const newFrom = Math.max(0, Math.min(first - ROWS_BEYOND, items.length - visible));
-    const newTo = Math.min(items.length, Math.max(first, 0) + visible + ROWS_BEYOND);
+    // After a leap nothing of what is there can stay: first what is in sight.
+    const leap = first >= to || first + visible <= from;
+    const beyond = leap ? 1 : ROWS_BEYOND;
+    if (leap) redrawSoon();
+    const newFrom = Math.max(0, Math.min(first - beyond, items.length - visible));
+    const newTo = Math.min(items.length, Math.max(first, 0) + visible + beyond);
     drawRange(Math.min(newFrom, newTo), newTo);
     above.rows[0].cells[0].style.height = `${from * rowHeight}px`;
     below.rows[0].cells[0].style.height = `${(items.length - to) * rowHeight}px`;
   }
 
-  function linkAt(index) {
-    return body.children[index - from]?.querySelector("a");
+  const rowAt = (index) => (index < from ? undefined : body.children[index - from]);
+  const linkAt = (index) => rowAt(index)?.querySelector(".name a");
+
+  /** What is in sight of the list, below its heading and above what lies over it: {top, bottom}. */
+  function sight() {
+    // A sheet at the lower edge and the bar of what is selected say so there.
+    const below = Number.parseFloat(getComputedStyle(document.documentElement).scrollPaddingBlockEnd) || 0;
+    return { top: window.scrollY + table.tHead.getBoundingClientRect().height, bottom: window.scrollY + window.innerHeight - below };
+  }
+
+  function scrollToRow(index) {
+    const top = rowTop(index);
+    const seen = sight();
+    if (top >= seen.top && top + rowHeight <= seen.bottom) return;
+    const wanted = top < seen.top ? top - (seen.top - window.scrollY) : top + rowHeight - (seen.bottom - window.scrollY);
+    window.scrollTo({ top: wanted, behavior: "instant" });
   }
 
   let frame = 0;
@@ -158,18 +141,47 @@ export function createTable(table, { now, onCurrent }) {
     redrawSoon();
   });
 
+  // Of a list drawn in part, all of it goes on paper.
+  window.addEventListener("beforeprint", () => {
+    if (!windowed) return;
+    above.hidden = below.hidden = true;
+    drawRange(0, items.length);
+  });
+  window.addEventListener("afterprint", drawWindow);
+
+  // One button for all rows: it is where a pointer or the focus is.
+  const share = document.getElementById("share-template").content.firstElementChild.cloneNode(true);
+  function bringShare(row) {
+    const item = view.itemOf(row);
+    if (share.parentElement?.parentElement === row || share === document.activeElement) return;
+    share.setAttribute("aria-label", `Share ${item.shown}`);
+    row.querySelector(".get").prepend(share);
+  }
+
+  table.addEventListener("pointerover", (event) => {
+    const row = event.target.closest("tbody:not(.spacer) tr");
+    if (row && event.pointerType !== "touch") bringShare(row);
+    const time = event.target.closest("td.modified")?.firstElementChild;
+    if (time && !time.title) time.title = exactTime(Date.parse(time.dateTime));
+  });
+
   table.addEventListener("focusin", (event) => {
     const row = event.target.closest("tbody tr");
-    if (!row || row.dataset.href === current) return;
+    if (!row) return;
+    bringShare(row);
+    row.classList.toggle("at", event.target.matches(".name a:focus-visible"));
+    if (row.dataset.href === current) return;
     current = row.dataset.href;
     onCurrent(items[from + [...body.children].indexOf(row)]);
   });
+
+  table.addEventListener("focusout", (event) => event.target.closest("tr").classList.remove("at"));
 
   const view = {
     /** Shows these items of this folder in place of whatever was there. */
     draw(newItems, listing, pageOfFolder) {
       const focused = body.contains(document.activeElement) ? document.activeElement : null;
-      const inDownload = focused?.hasAttribute("download");
+      const part = PARTS.find((one) => focused?.matches(one));
       const before = view.currentIndex();
       if (listing.folder !== folder) current = null;
       folder = listing.folder;
@@ -184,7 +196,6 @@ export function createTable(table, { now, onCurrent }) {
       from = to = 0;
       rowHeight = 0;
       if (windowed) {
-        rows = new WeakMap();
         drawWindow();
       } else {
         drawRange(0, items.length);
@@ -194,7 +205,17 @@ export function createTable(table, { now, onCurrent }) {
       // to what is in its place if the file is gone.
       const same = view.indexOf(current);
       const index = same >= 0 ? same : Math.min(Math.max(before, 0), items.length - 1);
-      view.focus(index, { scroll: false, download: inDownload });
+      view.focus(index, { scroll: false, part });
+    },
+
+    /** Rows are made anew the next time: something about how they look has changed. */
+    forget() {
+      rows = new WeakMap();
+    },
+
+    /** Marks the rows that are selected, and no others. */
+    mark() {
+      for (const [offset, row] of [...body.children].entries()) markRow(row, isPicked(items[from + offset]));
     },
 
     /** Writes the times again, since "3 min ago" does not stay true. */
@@ -207,41 +228,57 @@ export function createTable(table, { now, onCurrent }) {
 
     count: () => items.length,
     item: (index) => items[index],
-    indexOf: (href) => (href === null ? -1 : items.findIndex((item) => item.href === href)),
+    indexOf(href) {
+      if (href === null) return -1;
+      // It is asked for again and again, and mostly for the same.
+      if (items[lastIndex]?.href !== href) lastIndex = items.findIndex((item) => item.href === href);
+      return lastIndex;
+    },
     currentIndex: () => view.indexOf(current),
     current: () => current,
     isFocused: () => body.contains(document.activeElement),
 
     /** Makes a row current and gives it the focus. */
-    focus(index, { scroll = true, download = false } = {}) {
+    focus(index, { scroll = true, part = null } = {}) {
       if (!items.length) return;
       const wanted = Math.max(0, Math.min(index, items.length - 1));
       if (windowed) {
-        const top = rowTop(wanted);
-        const heading = table.tHead.getBoundingClientRect().height;
-        const hidden = top < window.scrollY + heading || top + rowHeight > window.scrollY + window.innerHeight;
-        if (scroll && hidden) {
-          const down = top > window.scrollY;
-          window.scrollTo({ top: down ? top + rowHeight - window.innerHeight : top - heading, behavior: "instant" });
-        }
+        if (scroll) scrollToRow(wanted);
         drawWindow();
       }
-      const link = linkAt(wanted);
-      if (!link) return;
-      const target = download ? (link.closest("tr").querySelector("a[download]") ?? link) : link;
-      target.focus({ preventScroll: true });
-      if (scroll) link.closest("tr").scrollIntoView({ block: "nearest" });
+      const row = rowAt(wanted);
+      if (!row) return;
+      ((part && row.querySelector(part)) ?? linkAt(wanted)).focus({ preventScroll: true });
+      if (scroll) row.scrollIntoView({ block: "nearest" });
+    },
+
+    /** How many rows are a page of them. */
+    pageRows() {
+      const seen = sight();
+      const height = rowHeight || body.firstElementChild?.getBoundingClientRect().height || 1;
+      return Math.max(1, Math.floor((seen.bottom - seen.top) / height) - 1);
+    },
+
+    /** The first row in sight, to begin with where none is current. */
+    firstInSight() {
+      const { top } = sight();
+      const at = [...body.children].findIndex((row) => row.getBoundingClientRect().top + window.scrollY >= top);
+      return Math.max(0, from + at);
     },
 
     open(index) {
       linkAt(index)?.click();
     },
 
-    /** Whether there was something to download. */
+    /** Downloads that row's file, or folder as a zip. */
     download(index) {
-      const link = linkAt(index)?.closest("tr").querySelector("a[download]");
-      link?.click();
-      return Boolean(link);
+      rowAt(index)?.querySelector("a[download]").click();
+    },
+
+    /** The item whose row that element is in. */
+    itemOf(element) {
+      const row = element.closest("tbody:not(.spacer) tr");
+      return row ? items[from + [...body.children].indexOf(row)] : null;
     },
   };
   return view;

@@ -8,6 +8,7 @@ const CHOICES = ["auto", "light", "dark"];
 const MEDIA = { auto: "(prefers-color-scheme: dark)", light: "not all", dark: "all" };
 const LABELS = { auto: "Automatic", light: "Light", dark: "Dark" };
 
+/** {choice(), choose(one of them)}. */
 export function startTheme(button, announce) {
   let choice = CHOICES.includes(recall("theme")) ? recall("theme") : "auto";
 
@@ -19,12 +20,17 @@ export function startTheme(button, announce) {
     button.title = `Theme: ${LABELS[choice].toLowerCase()}`;
   };
 
-  button.addEventListener("click", () => {
-    choice = CHOICES[(CHOICES.indexOf(choice) + 1) % CHOICES.length];
+  function choose(wanted) {
+    choice = wanted;
     remember("theme", choice);
     show();
+  }
+
+  button.addEventListener("click", () => {
+    choose(CHOICES[(CHOICES.indexOf(choice) + 1) % CHOICES.length]);
     announce(`Theme: ${LABELS[choice].toLowerCase()}`);
   });
   button.hidden = false;
   show();
+  return { choice: () => choice, choose };
 }

@@ -563,6 +563,23 @@ describe("the sheets", () => {
     }
   }
 
+  test("offer another name for one that is taken, and count no refusal of the last time", () =>
+    visit("/", async (page) => {
+      await writeFile(path.join(root, "taken (2).txt"), "this one too\n");
+      await choose(page, [{ name: "taken.txt", mimeType: "text/plain", buffer: Buffer.from("another") }]);
+      await sending(page).getByRole("button", { name: "Send as “taken (2).txt”" }).click();
+      await sending(page).getByText("1 file is there").waitFor();
+      await eventually(page, () => itemWords(page, "taken (3).txt"), "7 B, sent");
+      assert.equal(String(await onDisk("taken (3).txt")), "another");
+      assert.equal(String(await onDisk("taken (2).txt")), "this one too\n");
+
+      await choose(page, [{ name: "taken.txt", mimeType: "text/plain", buffer: Buffer.from("another") }]);
+      await sending(page).getByText(/^The name is taken/).waitFor();
+      await choose(page, [{ name: "taken (3).txt", mimeType: "text/plain", buffer: Buffer.from("another") }]);
+      await sending(page).getByText("1 file is there").waitFor();
+      assert.ok(!(await sending(page).locator(".figures").textContent()).includes("not taken"));
+    }, { expected: [/status of 409/] }));
+
   test("are worked by keyboard alone", () =>
     visit(
       "/",
@@ -572,11 +589,11 @@ describe("the sheets", () => {
         const focused = () => page.evaluate(() => document.activeElement.getAttribute("aria-label") ?? document.activeElement.textContent);
         assert.equal(await focused(), "Sending");
         const passed = [];
-        for (let step = 0; step < 4; step += 1) {
+        for (let step = 0; step < 5; step += 1) {
           await page.keyboard.press("Tab");
           passed.push(await focused());
         }
-        assert.deepEqual(passed, ["Close what is being sent", "Try again", "Try again: taken.txt", "Take off the list: taken.txt"]);
+        assert.deepEqual(passed, ["Close what is being sent", "Try again", "Send as “taken (2).txt”", "Try again: taken.txt", "Take off the list: taken.txt"]);
         await page.keyboard.press("Enter");
         await isThere(page, "Nothing is being sent");
         assert.equal(await focused(), "Sending");

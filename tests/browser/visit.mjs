@@ -55,8 +55,8 @@ export async function eventually(page, read, wanted) {
   assert.deepEqual(last, wanted);
 }
 
-/** Whether axe finds a fault that keeps people out; the page must bypass its CSP. */
-export async function hasNoSeriousFault(page) {
+/** What axe finds that keeps people out, in words; the page must bypass its CSP. */
+export async function findingsOf(page) {
   await page.addScriptTag({ path: AXE });
   const { violations, passes } = await page.evaluate(() => globalThis.axe.run());
   assert.ok(
@@ -64,8 +64,9 @@ export async function hasNoSeriousFault(page) {
     "axe must have looked at the contrast",
   );
   const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
-  assert.deepEqual(
-    serious.map(({ id, nodes }) => [id, nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`)]),
-    [],
-  );
+  return serious.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary}`));
+}
+
+export async function hasNoSeriousFault(page) {
+  assert.deepEqual(await findingsOf(page), []);
 }

@@ -2,8 +2,8 @@
 // let in, and how one is shown out. Fetched by here.js when it is first wanted.
 
 import { element, icon } from "../element.js";
-import { exactTime, timeForPeople, visibleName } from "../format.js";
-import { askWhoIsHere } from "../here.js";
+import { agoForPeople, exactTime, visibleName } from "../format.js";
+import { HERE_FOR, askWhoIsHere } from "../here.js";
 import { HubProblem, HubSilent } from "../hub.js";
 import { nameElement } from "../name.js";
 import { createSheet } from "../sheet.js";
@@ -99,42 +99,50 @@ export async function createHereSheet({ hub, now, button, announce, counted, joi
 
   function drawGuests() {
     const focused = document.activeElement?.dataset?.guest;
-    parts.guests.replaceChildren(...guests.map(guestElement));
+    const called = callEach(guests);
+    const here = guests.filter((guest) => !isGone(guest));
+    const gone = guests.filter(isGone);
+    const elements = (some) => some.map((guest) => guestElement(guest, called.get(guest)));
+    parts.guests.replaceChildren(...elements(here));
+    parts.earlier.replaceChildren(...elements(gone));
+    parts.earlierPart.hidden = gone.length === 0;
     parts.nobody.hidden = guests.length > 0;
     parts.nobody.textContent = "Nobody has come yet.";
     const own = guests.find(({ is_you: isYou }) => isYou);
     parts.leave.hidden = !(access().guest && !access().is_host && own && wantsKeys());
     parts.join.hidden = !(wantsKeys() && !access().guest);
     if (!focused || document.activeElement !== document.body) return;
-    (parts.guests.querySelector(`[data-guest="${CSS.escape(focused)}"]`) ?? parts.title).focus({ preventScroll: true });
+    (parts.dialog.querySelector(`[data-guest="${CSS.escape(focused)}"]`) ?? parts.title).focus({ preventScroll: true });
   }
 
-  function guestElement(guest) {
-    const title = element("p", { class: "guest-name" }, guest.name ? nameElement(guest.name) : guest.device || "Somebody");
+  /** A page that only lies open says nothing; who has not been heard for a while is taken to have left. */
+  const isGone = (guest) => !guest.is_you && now() - Date.parse(guest.last_seen) >= HERE_FOR;
+
+  function guestElement(guest, called) {
+    const title = element("p", { class: "guest-name" }, guest.name ? nameElement(guest.name) : called);
     if (guest.is_you) title.append(element("span", { class: "tag" }, "you"));
     if (guest.is_host) title.append(element("span", { class: "tag host" }, "at the hub"));
     const about = [guest.name ? guest.device : "", guest.address].filter(Boolean).join(", ");
-    const seen = element("time", { datetime: guest.last_seen, title: exactTime(Date.parse(guest.last_seen)) }, timeForPeople(Date.parse(guest.last_seen), now()));
-    const came = element("time", { datetime: guest.since, title: exactTime(Date.parse(guest.since)) }, timeForPeople(Date.parse(guest.since), now()));
-    const row = element("li", {}, title, element("p", { class: "guest-about" }, about), element("p", { class: "guest-about" }, "came ", came, ", last heard ", seen));
+    const seen = element("time", { datetime: guest.last_seen, title: exactTime(Date.parse(guest.last_seen)) }, agoForPeople(Date.parse(guest.last_seen), now()));
+    const came = element("time", { datetime: guest.since, title: exactTime(Date.parse(guest.since)) }, agoForPeople(Date.parse(guest.since), now()));
+    const row = element("li", {}, title, element("p", { class: "guest-about" }, about), element("p", { class: "guest-about" }, "came ", came, isGone(guest) ? ", was here " : ", last heard ", seen));
+    if (isGone(guest)) row.classList.add("gone");
     if (access().is_host && wantsKeys() && !guest.is_host && !guest.is_you) {
-      row.append(element("button", { type: "button", class: "button small out", "data-guest": guest.id, "aria-label": `Throw out ${nameOf(guest)}`, click: () => throwOut(guest) }, "Throw out"));
+      row.append(element("button", { type: "button", class: "button small out", "data-guest": guest.id, "aria-label": `Throw out ${called}`, click: () => throwOut(guest, called) }, "Throw out"));
     }
     return row;
   }
 
-  const nameOf = (guest) => visibleName(guest.name || guest.device || guest.address);
-
-  async function throwOut(guest) {
+  async function throwOut(guest, called) {
     const sure = await confirmed({
-      heading: `Throw out ${nameOf(guest)}?`,
+      heading: `Throw out ${called}?`,
       text: "What they are sending or fetching is cut, and the key changes, so that the old link does not bring them back. Others in a browser stay; programs that use the key need the new one.",
       yes: "Throw out",
       no: "Let them stay",
     });
     if (!sure) return;
     const done = await attempt(() => showOut(guest.id));
-    if (done) announce(`${nameOf(guest)} is out, and the key is a new one.`);
+    if (done) announce(`${called} is out, and the key is a new one.`);
     invite?.show();
     await look(false);
     if (document.activeElement === document.body) parts.title.focus();
@@ -147,6 +155,24 @@ export async function createHereSheet({ hub, now, button, announce, counted, joi
   parts.join.addEventListener("click", join);
   parts.title.textContent = `Here on ${visibleName(hub.name)}`;
   return sheet;
+}
+
+function groups(items, keyOf) {
+  const found = new Map();
+  for (const item of items) found.set(keyOf(item), [...(found.get(keyOf(item)) ?? []), item]);
+  return found;
+}
+
+/** What each is called: by name, or by device, with a number where several would be called the same. */
+function callEach(guests) {
+  const nameOf = (guest) => visibleName(guest.name || guest.device || "Somebody");
+  const alike = groups(guests, nameOf);
+  return new Map(
+    guests.map((guest) => {
+      const others = alike.get(nameOf(guest));
+      return [guest, others.length > 1 ? `${nameOf(guest)} (${others.indexOf(guest) + 1})` : nameOf(guest)];
+    }),
+  );
 }
 
 function wordsFor(error) {
@@ -162,15 +188,17 @@ function makeSheet() {
     trouble: element("p", { class: "hold", hidden: true }),
     host: element("div", { class: "host-parts" }),
     guests: element("ul", { class: "guests", "aria-labelledby": "guests-title" }),
+    earlier: element("ul", { class: "guests", "aria-labelledby": "earlier-title" }),
     nobody: element("p", { class: "told", hidden: true }),
     leave: element("button", { type: "button", class: "button small", hidden: true }, "Leave this hub"),
     join: element("button", { type: "button", class: "button small", hidden: true }, "Join with the key"),
   };
+  parts.earlierPart = element("section", { class: "host-part", hidden: true }, element("h3", { id: "earlier-title" }, "Was here"), parts.earlier);
   parts.dialog = element(
     "dialog",
     { class: "sheet at-edge", id: "here", "aria-labelledby": "here-title" },
     element("header", { class: "sheet-head" }, parts.title, element("button", { class: "close", type: "button", "aria-label": "Close who is here", title: "Close (Esc)" }, icon("close"))),
-    element("div", { class: "here-parts" }, parts.trouble, parts.host, element("section", { class: "host-part" }, element("h3", { id: "guests-title" }, "Who is here"), parts.guests, parts.nobody, element("p", { class: "choices" }, parts.leave, parts.join))),
+    element("div", { class: "here-parts" }, parts.trouble, parts.host, element("section", { class: "host-part" }, element("h3", { id: "guests-title" }, "Who is here"), parts.guests, parts.nobody, element("p", { class: "choices" }, parts.leave, parts.join)), parts.earlierPart),
     element("p", { class: "unseen said", "aria-live": "polite" }),
   );
   document.body.append(parts.dialog);

@@ -2,7 +2,6 @@
 // the key is kept nowhere, and the wire's log has dots in its place.
 
 import { HubSilent, ask, parsed } from "../hub.js";
-import { requestByHand } from "../wire/by-hand.js";
 import { httpEntry } from "../wire/http.js";
 import { record } from "../wire/log.js";
 
@@ -38,7 +37,7 @@ export async function trade({ key, name = "" }) {
           httpEntry({
             title: "Joining the hub",
             requests: [{ seen: told, asks: "says the key, which shows here as dots", tells: meaningOf(told) }],
-            byHand: requestByHand({ method: "POST", path: PATH, body: { form: { key: null, ...(fields.name ? { name: fields.name } : {}) } } }),
+            asked: { method: "POST", path: PATH, body: { form: { key: null, ...(fields.name ? { name: fields.name } : {}) } } },
           }),
         ),
     });

@@ -2,7 +2,6 @@
 // of a file in many pieces it keeps the first and the last few.
 
 import { visibleName } from "../format.js";
-import { requestByHand } from "../wire/by-hand.js";
 import { httpEntry } from "../wire/http.js";
 import { record } from "../wire/log.js";
 
@@ -31,8 +30,8 @@ export function createAccount({ title, path, file, bytes, byItself }) {
         : "This page sent it to the hub over HTTP.";
       const requests = [...first, ...last];
       // By hand, one request does it all.
-      const byHand = file === null ? undefined : requestByHand({ method: "POST", path, body: { file, bytes } });
-      record(httpEntry({ title: visibleName(title), byItself, account, requests, byHand }));
+      const asked = file === null ? undefined : { method: "POST", path, body: { file, bytes } };
+      record(httpEntry({ title: visibleName(title), byItself, account, requests, asked }));
       first.length = 0;
       last = [];
       count = 0;

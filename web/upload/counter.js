@@ -37,6 +37,7 @@ export function createCounter({ announce, landed, join, isShown, drawn = () => {
     pause: queue.pause,
     goOn: queue.goOn,
     retry: queue.goOn,
+    another: queue.goOnAsAnother,
     cancel(item) {
       queue.cancel(item);
       announce(`${visibleName(item.path.at(-1))} is off the list.`);
@@ -189,7 +190,9 @@ export function createCounter({ announce, landed, join, isShown, drawn = () => {
     async send(grabbed, { where, called: name }) {
       called = name;
       if (!queue.isBusy()) {
+        // How the last went was told; what is told now is of these.
         queue.clear("done");
+        queue.clear("refused");
         left = { count: 0 };
         pace.forget();
       }

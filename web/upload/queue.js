@@ -7,6 +7,7 @@
 // Something that concerns all of them (no hub, no key, receiving off, a full
 // disk, a busy hub) holds the whole queue, and puts what was active back.
 
+import { anotherName } from "./another-name.js";
 import { awaitHub } from "./line.js";
 import { abandon } from "./pieces.js";
 import { Trouble, sendItem } from "./sender.js";
@@ -18,6 +19,8 @@ const CUTS = 5;
 const BUSY = 20;
 // With more than this, the wire's log takes nobody away from what they look at.
 const FEW = 5;
+// Tried for one file that may have any.
+const NAMES = 50;
 
 const STATES = ["refused", "active", "paused", "waiting", "done"];
 let next = 1;
@@ -115,6 +118,10 @@ export function createQueue({ changed, landed, ended }) {
     } else if (kind === "full") {
       refuse(item, meaning);
       hold(meaning, []);
+    } else if (kind === "refused" && meaning.taken && item.another > 0 && item.another < NAMES) {
+      // Somebody wanted any free name.
+      giveAnother(item);
+      place(item, "waiting", { first: true });
     } else if (kind === "refused") {
       refuse(item, meaning);
     } else {
@@ -122,10 +129,18 @@ export function createQueue({ changed, landed, ended }) {
     }
   }
 
-  function refuse(item, { heading, text }) {
+  function giveAnother(item) {
+    abandon(item);
+    item.another += 1;
+    item.firstName ??= item.path.at(-1);
+    item.path = [...item.path.slice(0, -1), anotherName(item.firstName, item.another + 1)];
+    item.href = item.where + item.path.map(encodeURIComponent).join("/");
+  }
+
+  function refuse(item, { heading, text, taken = false }) {
     if (!item.upload) measure(item, 0);
     place(item, "refused");
-    item.words = { heading, text };
+    item.words = { heading, text, taken };
     ended(item);
   }
 
@@ -215,7 +230,7 @@ export function createQueue({ changed, landed, ended }) {
 
     add(found) {
       for (const one of found) {
-        const item = { id: next, state: null, sent: 0, size: one.file?.size ?? 0, upload: null, cuts: 0, turnedAway: 0, isStale: false, words: null, stop: null, ...one };
+        const item = { id: next, state: null, sent: 0, size: one.file?.size ?? 0, upload: null, cuts: 0, turnedAway: 0, another: 0, isStale: false, words: null, stop: null, ...one };
         next += 1;
         if (one.fault) {
           place(item, "refused");
@@ -230,6 +245,11 @@ export function createQueue({ changed, landed, ended }) {
     pause,
     cancel,
     goOn,
+    /** Under the next name that is free. */
+    goOnAsAnother(item) {
+      giveAnother(item);
+      goOn(item);
+    },
     pauseAll() {
       stopped = true;
       for (const item of [...groups.active].reverse()) putBack(item);

@@ -7,6 +7,7 @@ import { element, icon } from "../element.js";
 import { number, sizeForPeople, visibleName } from "../format.js";
 import { kindOf } from "../kinds.js";
 import { nameElement } from "../name.js";
+import { anotherName } from "./another-name.js";
 import { leftInWords } from "./pace.js";
 import { outcomeInWords } from "./words.js";
 
@@ -18,7 +19,7 @@ const GROUPS = [
   { state: "done", label: "Done", most: 12, more: "more are done", latest: true },
 ];
 
-/** doings: {pause, goOn, cancel, retry}, each given the item. paceOf(item): bytes a second, or null. */
+/** doings: {pause, goOn, cancel, retry, another}, each given the item. paceOf(item): bytes a second, or null. */
 export function createRows({ queue, doings, paceOf }) {
   const lists = GROUPS.map((group) => {
     const list = element("ol", { class: `queue-${group.state}`, "aria-label": group.label });
@@ -40,8 +41,9 @@ export function createRows({ queue, doings, paceOf }) {
     const bar = element("progress", { max: "1", "aria-label": `Sent of ${visibleName(item.path.at(-1))}` });
     const state = element("p", { class: "row-state" });
     const buttons = element("div", { class: "row-buttons" });
-    const row = element("li", {}, drawing, element("div", { class: "row-words" }, name, bar, state), buttons);
-    return { row, bar, state, buttons, drawn: null };
+    const other = element("button", { type: "button", class: "button small", hidden: true, click: () => doings.another(item) });
+    const row = element("li", {}, drawing, element("div", { class: "row-words" }, name, bar, state, other), buttons);
+    return { row, name, bar, state, other, buttons, drawn: null };
   }
 
   function drawRow(made, item) {
@@ -52,6 +54,10 @@ export function createRows({ queue, doings, paceOf }) {
     made.row.classList.toggle("failed", item.state === "refused");
     if (made.drawn === item.state) return;
     made.drawn = item.state;
+    const isTaken = item.state === "refused" && Boolean(item.words.taken) && !item.folder;
+    made.other.hidden = !isTaken;
+    if (isTaken) made.other.textContent = `Send as “${visibleName(anotherName(item.firstName ?? item.path.at(-1), item.another + 2))}”`;
+    if (item.firstName) made.name.replaceChildren(nameElement(item.path.at(-1)));
     const focused = made.buttons.contains(document.activeElement);
     made.buttons.replaceChildren(...buttonsOf(item));
     if (focused) made.buttons.firstElementChild?.focus({ preventScroll: true });

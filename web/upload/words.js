@@ -3,7 +3,8 @@
 
 /**
  * kind says what follows:
- *   refused   this one is not taken; the others go on
+ *   refused   this one is not taken; the others go on (taken: under another
+ *             name it may be)
  *   later     the hub wants to be asked again after wait_s
  *   key, off, full   nothing goes until a person did something
  *
@@ -25,11 +26,11 @@ export function meaningOf({ status, error, detail, wait_s }, facts) {
     case 408:
       return { kind: "later", heading: "The line is too slow.", text: "Less than 20 KB came through in 20 seconds.", wait_s: 5 };
     case 409:
-      return refused("The name is taken.", `${told || "Something else has this name already."} The hub keeps what it has: give yours another name and send it again.`);
+      return refused("The name is taken.", `${told || "Something else has this name already."} The hub keeps what it has: give yours another name and send it again.`, { taken: !/on the way/.test(told) });
     case 411:
       return refused("Not taken.", "The hub wants to know the length first, which this browser did not say.");
     case 412:
-      return refused("The name is taken.", "A file of this name is there already.");
+      return refused("The name is taken.", "A file of this name is there already.", { taken: true });
     case 413:
       return refused("Too large.", facts.limit ? `It has ${facts.size}, and this hub takes at most ${facts.limit} a file.` : told || "It is larger than this hub takes.");
     case 414:
@@ -47,8 +48,8 @@ export function meaningOf({ status, error, detail, wait_s }, facts) {
   return refused(error ? sentence(error) : "Not taken.", told || `The hub refuses (${status}).`);
 }
 
-function refused(heading, text) {
-  return { kind: "refused", heading, text };
+function refused(heading, text, more = {}) {
+  return { kind: "refused", heading, text, ...more };
 }
 
 /** How a transfer ended well. name: what it is called there now. */

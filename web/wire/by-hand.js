@@ -1,6 +1,5 @@
 // How a person does by hand what the page just asked over HTTP: with curl,
-// with netcat, with ten lines of Python. Called by wire/http.js and
-// upload/account.js. (What goes over TCP and UDP, the hub itself writes out.)
+// with netcat, with ten lines of Python. Called by wire/drawer.js. (What goes over TCP and UDP, the hub itself writes out.)
 // The key is never in it: where one is wanted, it is $SOCKEYE_KEY.
 
 import { printfWord, pythonString, shellAddress, shellWord } from "../quoting.js";

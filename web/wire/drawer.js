@@ -1,9 +1,11 @@
 // "Show the wire": the exchanges of wire/log.js, newest first, each with its
-// messages and the same by hand. Called by app.js; never asks the hub.
+// messages and the same by hand. Fetched by app.js once the page is
+// there; never asks the hub.
 
 import { copyButton } from "../copyable.js";
 import { element } from "../element.js";
 import { clockTime, milliseconds } from "../format.js";
+import { requestByHand } from "./by-hand.js";
 import { onRecord, recorded } from "./log.js";
 
 const DIRECTIONS = { out: ["→", "sent"], in: ["←", "received"] };
@@ -83,8 +85,9 @@ export function createDrawer({ announce }) {
 
   function byHandElement(entry) {
     const place = element("div", { class: "by-hand" }, element("h3", {}, "The same by hand"));
+    const byHand = entry.byHand ?? (entry.asked && requestByHand(entry.asked));
     for (const [key, name] of PROGRAMS) {
-      const text = entry.byHand?.[key];
+      const text = byHand?.[key];
       if (!text) continue;
       const code = element("pre", {}, text.trimEnd());
       place.append(

@@ -1,9 +1,8 @@
 // Requests of this page as the wire's log keeps them: what a page can see of
-// its own HTTP, and the same by hand. Called by hub.js, app.js and
+// its own HTTP, and what it asked, so that drawer.js can write the same by hand. Called by hub.js, app.js and
 // upload/account.js; never asks the hub.
 
 import { exactBytes, visibleName } from "../format.js";
-import { requestByHand } from "./by-hand.js";
 
 const BODY_SHOWN = 600; // characters: enough to tell what it is
 
@@ -13,10 +12,11 @@ const BEYOND = "That is as far as a page can see. The browser adds headers of it
 /**
  * Makes an entry of one or more requests that belong together, in order.
  * requests: [{seen, asks, tells}]; `seen` is hub.js's account of one request,
- * `asks` and `tells` say in words what it and its answer mean. byHand: where
- * another request does the same by hand than the first of them.
+ * `asks` and `tells` say in words what it and its answer mean. asked: {method,
+ * path, query, headers, body} where another request does the same by hand than
+ * the first of them.
  */
-export function httpEntry({ title, requests, byItself = false, account = ACCOUNT, byHand = requestByHand(requests[0].seen) }) {
+export function httpEntry({ title, requests, byItself = false, account = ACCOUNT, asked = requestOf(requests[0].seen) }) {
   const start = requests[0].seen.began;
   const messages = [];
   let failure = null;
@@ -34,7 +34,12 @@ export function httpEntry({ title, requests, byItself = false, account = ACCOUNT
       messages.push({ after_ms: seen.answered - start, direction: "in", size: sizeOf(seen), lines: answerLines(seen), meaning: tells });
     }
   }
-  return { title, wire: "http", byItself, account, messages, beyond: BEYOND, failure, byHand };
+  return { title, wire: "http", byItself, account, messages, beyond: BEYOND, failure, asked };
+}
+
+/** Without the answer, which may be large and is kept for as long as the entry. */
+function requestOf({ method, path, query, headers, body }) {
+  return { method, path, query, headers, body };
 }
 
 /** How this page itself came, of which a page sees less than of its requests. */
@@ -62,7 +67,7 @@ export function arrivalEntry() {
     ],
     beyond: "A page cannot see the headers of its own arrival. Each folder opened from here on is told with its headers.",
     failure: null,
-    byHand: requestByHand({ path: pathname, headers: { Accept: "text/html" } }),
+    asked: { path: pathname, headers: { Accept: "text/html" } },
   };
 }
 

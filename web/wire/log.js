@@ -12,7 +12,7 @@ let next = 1;
  *
  * {title, wire: "http" | "tcp" | "udp", byItself, account, messages: [{after_ms,
  * direction: "out" | "in", size, lines, meaning}], beyond, failure, byHand:
- * {curl, netcat, python}}. `account` says who asked whom, `beyond` what is out
+ * {curl, netcat, python}, or asked: the request that by-hand.js writes out}. `account` says who asked whom, `beyond` what is out
  * of sight, and `byItself` is what nobody asked for just now, as when the page
  * looks whether the folder has changed.
  */

@@ -218,6 +218,10 @@ pub const LISTINGS_AT_ONCE: usize = 4;
 pub const LISTINGS_MAX_BYTES: usize = 256 * 1024 * 1024;
 /// A listing up to this long is part of the page itself; longer ones the page asks for.
 pub const LISTING_INLINE_MAX_ENTRIES: usize = 1_000;
+/// The path of a link to pass on, as the page asks for it, percent-encoded.
+pub const LINK_PATH_MAX_BYTES: usize = 8_192;
+/// A link up to this long has a QR code that a phone still reads from a screen.
+pub const LINK_CODE_MAX_BYTES: usize = 600;
 /// Archives of folders that are on their way at once; who asks for one more is told to wait.
 pub const ARCHIVES_AT_ONCE: usize = 64;
 /// Heads and short files of an archive leave in batches of about this many bytes,

@@ -223,7 +223,7 @@ fn near(address: SocketAddr) -> SocketAddr {
 }
 
 /// A field of a query, as forms encode it.
-fn field(query: &str, name: &str) -> Option<Vec<u8>> {
+pub(super) fn field(query: &str, name: &str) -> Option<Vec<u8>> {
     query.split('&').find_map(|pair| {
         let (key, value) = pair.split_once('=')?;
         let plain = value.replace('+', " ");

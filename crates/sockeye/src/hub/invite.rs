@@ -61,6 +61,16 @@ impl Invite {
         self.pages.iter().map(link).collect()
     }
 
+    /// The pages' addresses, each with its slash. Who asks by another host than loopback has shown
+    /// that this one leads here, also where it is a name, or a router's in front of us: it is first.
+    /// Whether we answer to a host at all has been decided before (`http::guard`).
+    pub fn pages_from(&self, scheme: Scheme, authority: &str) -> Vec<String> {
+        let asked = format!("{}://{authority}/", scheme.as_str());
+        let is_loopback = is_loopback(bare(authority));
+        let others = self.pages.iter().filter(|page| is_loopback || **page != asked);
+        (!is_loopback).then(|| asked.clone()).into_iter().chain(others.cloned()).collect()
+    }
+
     /// What tells our certificate from another's.
     pub fn fingerprint(&self) -> Option<&str> {
         self.fingerprint.as_deref()
@@ -76,6 +86,19 @@ impl Invite {
             "fingerprint": self.fingerprint,
         })
     }
+}
+
+/// The host of an authority, without its port and an IPv6 address's brackets.
+fn bare(authority: &str) -> &str {
+    match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, _)) => address,
+        None => authority.split(':').next().unwrap_or(authority),
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let is_address = |ip: IpAddr| ip.to_canonical().is_loopback() || ip.is_unspecified();
+    host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(is_address)
 }
 
 fn is_page(scheme: Scheme) -> bool {
@@ -98,4 +121,21 @@ pub fn for_terminal(text: &str) -> Option<String> {
 pub fn as_svg(text: &str) -> Option<String> {
     let code = QrCode::with_error_correction_level(text, EcLevel::M).ok()?;
     Some(code.render::<svg::Color<'_>>().min_dimensions(240, 240).build())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_that_was_asked_by_comes_first_unless_it_is_loopback() {
+        let pages = ["http://192.0.2.1:8080/", "http://[2001:db8::1]:8080/"];
+        let invite = Invite { pages: pages.map(String::from).to_vec(), fingerprint: None };
+        let from = |authority| invite.pages_from(Scheme::Http, authority);
+        for authority in ["127.0.0.1:8080", "[::1]:8080", "localhost:8080", "[::ffff:127.0.0.1]"] {
+            assert_eq!(from(authority), pages, "{authority}");
+        }
+        assert_eq!(from("[2001:db8::1]:8080"), [pages[1], pages[0]]);
+        assert_eq!(from("boat.local:8080"), ["http://boat.local:8080/", pages[0], pages[1]]);
+    }
 }

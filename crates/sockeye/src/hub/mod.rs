@@ -2,7 +2,7 @@
 //!
 //! [`site`] is what the page's port answers: the hub's own paths under `/-/`, and the shared
 //! folder for everything else. [`access`] decides who may, [`guests`] knows who is here, [`invite`]
-//! makes the link that lets others in. [`table`] is what the person at the terminal sees.
+//! makes the link that lets others in, [`link`] the one to a file or folder. [`table`] is what the person at the terminal sees.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -35,6 +35,7 @@ pub mod exchange;
 pub mod guests;
 pub mod invite;
 pub mod key;
+mod link;
 pub mod page;
 pub mod site;
 mod table;

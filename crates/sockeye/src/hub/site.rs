@@ -18,6 +18,7 @@ use sockeye_engine::http::server::{Answer, Caller, Handler, HttpService};
 use sockeye_engine::listen::Door;
 use sockeye_engine::tls::server::ServerTls;
 use sockeye_engine::workers::Workers;
+use sockeye_proto::address::Scheme;
 use sockeye_proto::http::accept::{Wanted, negotiate};
 use sockeye_proto::http::guard::{Asked, HostNames, admit, is_well_formed_host};
 use sockeye_proto::http::target::SharePath;
@@ -280,6 +281,16 @@ impl Site {
                 visitor.must_be_host()?;
                 let is_picture = encoded == "/-/invite.svg";
                 return if is_picture { self.invite_picture() } else { self.invite() };
+            }
+            "/-/api/link" | "/-/link.svg" => {
+                let scheme = if caller.is_secure { Scheme::Https } else { Scheme::Http };
+                let from = (scheme, hosts.first().copied().unwrap_or("127.0.0.1"));
+                let is_picture = encoded == "/-/link.svg";
+                return if is_picture {
+                    self.link_picture(request, from, visitor)
+                } else {
+                    self.link(request, from, visitor)
+                };
             }
             "/-/api/exchange" => {
                 let authority = hosts.first().copied().unwrap_or("127.0.0.1");

@@ -204,7 +204,8 @@ fn listing_html(listing: &Listing, base: &str) -> String {
         let within =
             if entry.size.is_some() && !base.is_empty() { listing.href.as_str() } else { "./" };
         let href = web::escape_html(&format!("{within}{}", entry.href));
-        let name = web::escape_html(&entry.name);
+        // What would turn the text round it shows as an escape.
+        let name = web::escape_html(&Printable(entry.name.as_bytes()).to_string());
         let slash = if entry.size.is_none() { "/" } else { "" };
         let size = entry.size.map_or_else(String::new, |size| {
             format!(" <span>{}</span>", sockeye_engine::request_log::Size(size))

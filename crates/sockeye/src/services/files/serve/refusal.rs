@@ -99,10 +99,38 @@ impl Refusal {
             &[
                 ("status", self.status.as_str()),
                 ("title", title),
-                ("detail", &web::escape_html(&self.why)),
+                ("detail", &web::escape_html(&sentence(&self.why))),
+                ("advice", advice(self.status)),
                 ("assets", web::assets_path()),
             ],
         )
+    }
+}
+
+/// A reason as a sentence of its own. What begins with a path stays as it is.
+fn sentence(why: &str) -> String {
+    let mut chars = why.chars();
+    let Some(first) = chars.next() else { return String::new() };
+    let first: String = first.to_uppercase().collect();
+    format!("{first}{}.", chars.as_str())
+}
+
+/// What somebody in front of a browser may do about it.
+fn advice(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::NOT_FOUND => {
+            "It may have been renamed, moved or removed since the link was made, or a letter of the \
+             address is wrong."
+        }
+        StatusCode::FORBIDDEN => {
+            "The person who runs the hub can give its program the right to read it."
+        }
+        StatusCode::MISDIRECTED_REQUEST => {
+            "Use the address that the hub prints when it starts, or have it started with --host and \
+             this name."
+        }
+        StatusCode::SERVICE_UNAVAILABLE => "Load the page again in a few seconds.",
+        _ => "",
     }
 }
 
