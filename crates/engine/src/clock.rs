@@ -24,7 +24,7 @@ pub fn now() -> Tick {
     Tick::from_ns(u64::try_from(start().instant.elapsed().as_nanos()).unwrap_or(u64::MAX))
 }
 
-/// Now or up to 10 ms ago, at a quarter of the cost: for deadlines of seconds that are moved with each
+/// Now or up to 10 ms ago, at less cost: for deadlines of seconds that are moved with each
 /// request. May be earlier than what [`now`] said before.
 pub fn coarse() -> Tick {
     let since_start = read(ClockId::MonotonicCoarse).saturating_sub(start().monotonic);
