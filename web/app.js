@@ -66,6 +66,7 @@ const { selection, ...picking } = createPicking({
   tableElement,
   shown: () => shown,
   folder: () => listing.folder,
+  total: () => listing.total,
   isBusy: () => receivingHere.isBusy(),
   share,
   announce,

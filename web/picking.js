@@ -8,11 +8,11 @@ import { createSelection } from "./selection.js";
 const byId = (id) => document.getElementById(id);
 
 /**
- * shown(): the items, as they are shown; folder(): the encoded path. isBusy():
- * whether leaving the page would be asked about. share(item); unreachable(): the
+ * shown(): the items, as they are shown; folder(): the encoded path; total(): how
+ * many items it holds. isBusy(): whether leaving the page would be asked about. share(item); unreachable(): the
  * hub did not give a part of the page.
  */
-export function createPicking({ table, tableElement, shown, folder, isBusy, share, announce, unreachable }) {
+export function createPicking({ table, tableElement, shown, folder, total, isBusy, share, announce, unreachable }) {
   const selection = createSelection({ changed: draw });
   let bar = null; // once it is there
   let isComing = false;
@@ -36,7 +36,7 @@ export function createPicking({ table, tableElement, shown, folder, isBusy, shar
     try {
       const { createBar } = await import("./selection/bar.js");
       const rest = () => table.focus(Math.max(0, table.currentIndex()), { scroll: false });
-      bar = createBar({ selection, folder, isShown: (item) => shown().includes(item), share, isBusy, announce, rest });
+      bar = createBar({ selection, folder, total, isShown: (item) => shown().includes(item), share, isBusy, announce, rest });
     } catch {
       unreachable();
     } finally {

@@ -153,6 +153,18 @@ describe("what is selected", () => {
       assert.deepEqual(files.map((name) => name.replace(/^Shared photos\//, "")).sort(), ["lectures/outline.md", "lectures/week 1/intro.txt", "two  spaces and 100% #1? 'q\" & more.txt", "Ångström notes.txt"].sort());
     }));
 
+  test("is the folder where it is all of it, however much that is", () =>
+    visit("/logs/", async (page) => {
+      await page.locator("#table tbody .name a").first().focus();
+      await page.keyboard.press("Control+a");
+      await bar(page).waitFor();
+      const waiting = page.waitForEvent("download");
+      await page.keyboard.press("d");
+      const download = await waiting;
+      assert.equal(new URL(download.url()).search, "?zip");
+      assert.equal((await namesInZip(download)).filter((name) => !name.endsWith("/")).length, 320);
+    }));
+
   test("comes as tar where that is wanted", () =>
     visit("/lectures/", async (page) => {
       await page.locator("#table tbody .name a").first().focus();
@@ -169,12 +181,14 @@ describe("what is selected", () => {
       const asked = page.waitForRequest((request) => request.method() === "POST");
       const waiting = page.waitForEvent("download");
       await bar(page).waitFor();
+      // All of them are the folder; all but one are so many names.
+      await page.keyboard.press("Space");
       await page.keyboard.press("d");
       const request = await asked;
       assert.equal(new URL(request.url()).pathname, "/-/archive/zip/logs/");
-      assert.equal(new URLSearchParams(request.postData()).getAll("name").length, 320);
+      assert.equal(new URLSearchParams(request.postData()).getAll("name").length, 319);
       const files = (await namesInZip(await waiting)).filter((name) => !name.endsWith("/"));
-      assert.equal(files.length, 320);
+      assert.equal(files.length, 319);
       assert.ok(await bar(page).isVisible());
     }));
 
@@ -201,7 +215,7 @@ describe("what is selected", () => {
 
   test("of names with a plus sign is asked for with no space in them", () =>
     visit("/", async (page) => {
-      await page.route("**/-/api/list/lectures/", (route) => route.fulfill({ json: { path: "/lectures/", href: "/lectures/", entries: ["a+b", "c&d=e"].map((name) => ({ name, href: encodeURIComponent(name).replace("%2B", "+"), kind: "file", size: 1, modified: null, type: "" })), total: 2, truncated: false } }));
+      await page.route("**/-/api/list/lectures/", (route) => route.fulfill({ json: { path: "/lectures/", href: "/lectures/", entries: ["a+b", "c&d=e"].map((name) => ({ name, href: encodeURIComponent(name).replace("%2B", "+"), kind: "file", size: 1, modified: null, type: "" })), total: 3, truncated: true } }));
       await link(page, "lectures").click();
       await link(page, "a+b").focus();
       await page.keyboard.press("Control+a");

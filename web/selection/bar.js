@@ -5,6 +5,7 @@ import { copyText } from "../clipboard.js";
 import { element, icon } from "../element.js";
 import { inFolder } from "../addresses.js";
 import { counted, sizeForPeople } from "../format.js";
+import { archiveOf } from "../row.js";
 import { baseForOthers } from "../share/links.js";
 import { withStyle } from "../style-part.js";
 import { download, follow } from "./archive.js";
@@ -12,11 +13,11 @@ import { download, follow } from "./archive.js";
 await withStyle(new URL("./bar.css", import.meta.url));
 
 /**
- * selection: of selection.js. folder(): the encoded path that is shown;
- * isShown(item): whether its row is. share(item); isBusy(): whether leaving the
- * page would be asked about. rest(): takes the focus when the bar goes.
+ * selection: of selection.js. folder(): the encoded path that is shown; total():
+ * how many items it holds. isShown(item): whether its row is. share(item);
+ * isBusy(): whether leaving the page would be asked about. rest(): takes the focus when the bar goes.
  */
-export function createBar({ selection, folder, isShown, share, isBusy, announce, rest }) {
+export function createBar({ selection, folder, total, isShown, share, isBusy, announce, rest }) {
   const words = element("p", { class: "amount" });
   const button = (does, drawing, label, ...attributes) => element("button", { type: "button", class: "button small", click: does, ...Object.assign({}, ...attributes) }, icon(drawing), element("span", {}, label));
   const zip = button(() => get("zip"), "download", "Download as zip", { "aria-keyshortcuts": "d" });
@@ -31,6 +32,8 @@ export function createBar({ selection, folder, isShown, share, isBusy, announce,
   function get(kind) {
     const items = selection.items();
     if (items.length === 1 && !items[0].folder) follow(inFolder(folder(), items[0].href));
+    // All of a large folder would be too many names for one question.
+    else if (items.length === total()) follow(archiveOf(folder(), kind));
     else download(folder(), items, kind, { elsewhere: isBusy() });
     announce(`Downloading ${amount(items)}.`);
   }

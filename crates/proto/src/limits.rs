@@ -170,6 +170,10 @@ pub const HOT_FILE_MAX_BYTES: u64 = 512 * 1024;
 pub const HOT_MAX_BYTES: usize = 64 * 1024 * 1024;
 /// each counted with this much besides what it holds.
 pub const HOT_FILE_OVERHEAD_BYTES: usize = 1024;
+/// Files from this size on are kept in a second copy, from which the kernel sends them by itself,
+pub const HOT_SEALED_FROM_BYTES: usize = 48 * 1024;
+/// and so many of them at most: each is a descriptor.
+pub const HOT_SEALED_MAX: usize = 256;
 /// They lie in so many parts, which wait for nothing of each other.
 pub const HOT_SHARDS: usize = 16;
 /// For so long after a look at the disk, a kept file is given out without another. Whoever replaces a
@@ -289,7 +293,7 @@ const _: () = {
     assert!(SMALL_BODY_MAX_BYTES <= CHUNK_BYTES as u64, "a small body is one read");
     assert!(SMALL_BODY_MAX_BYTES <= HOT_FILE_MAX_BYTES, "what is read at once can be kept");
     assert!(
-        HOT_FILE_MAX_BYTES as usize + HOT_FILE_OVERHEAD_BYTES <= HOT_MAX_BYTES / HOT_SHARDS,
+        2 * HOT_FILE_MAX_BYTES as usize + HOT_FILE_OVERHEAD_BYTES <= HOT_MAX_BYTES / HOT_SHARDS,
         "any file that may be kept finds room"
     );
     assert!(2 * HOT_TRUST.as_millis() <= 100, "a change is seen in time");

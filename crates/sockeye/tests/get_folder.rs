@@ -107,6 +107,21 @@ fn house() -> (Fixture, Server) {
 }
 
 #[test]
+fn links_that_lead_back_are_not_followed_round_and_round() {
+    let fixture = Fixture::new();
+    fixture.file("d/f", "x");
+    symlink(".", fixture.path("one")).unwrap();
+    symlink("..", fixture.path("d/two")).unwrap();
+    symlink("d", fixture.path("beside")).unwrap();
+    let server = Server::files(&fixture.share(), &[]);
+    let getter = Getter::new();
+    let done = getter.get(&[&format!("http://{}/", server.http()), "-o", "out"]);
+    done.assert_ended(0, "");
+    let here = |name: &str| getter.path("out").join(name).exists();
+    assert!(here("d/f") && here("beside/f") && !here("one") && !here("d/two"));
+}
+
+#[test]
 fn a_folder_arrives_as_it_is_and_a_second_time_nothing_is_fetched() {
     let (fixture, server) = house();
     support::settle(&fixture.path("plain.txt"));

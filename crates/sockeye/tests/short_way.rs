@@ -11,6 +11,9 @@ use support::{Fixture, Http, Server, pattern, settle};
 
 const HOT: &str = "/hot.bin";
 const HOT_BYTES: usize = 3000;
+/// One that the kernel sends by itself.
+const SEALED: &str = "/sealed.bin";
+const SEALED_BYTES: usize = 200 * 1024;
 const LARGE_BYTES: usize = 3 * 1024 * 1024;
 
 struct Stage {
@@ -30,18 +33,20 @@ struct Turn {
 impl Stage {
     fn new() -> Self {
         let fixture = Fixture::new();
-        for (name, bytes) in [("hot.bin", HOT_BYTES), ("large.bin", LARGE_BYTES)] {
-            settle(&fixture.file(name, pattern(bytes)));
+        let files = [(HOT, HOT_BYTES), (SEALED, SEALED_BYTES), ("/large.bin", LARGE_BYTES)];
+        for (name, bytes) in files {
+            settle(&fixture.file(&name[1..], pattern(bytes)));
         }
         let server = Server::files(&fixture.share(), &["--uploads"]);
         let stage = Self { _fixture: fixture, server };
         let begun = Instant::now();
         let kept = |stage: &Self| {
             let metrics = stage.connect().get("/-/metrics", &[]).text();
-            metrics.contains("sockeye_files_kept_files 1\n")
+            metrics.contains("sockeye_files_kept_files 2\n")
         };
         while !kept(&stage) {
             assert_eq!(stage.connect().get(HOT, &[]).status, 200);
+            assert_eq!(stage.connect().get(SEALED, &[]).status, 200);
             assert!(begun.elapsed() < Duration::from_mins(1), "it is never kept");
         }
         stage
@@ -64,6 +69,8 @@ impl Stage {
             turn(get(HOT, &[("Accept", "*/*")]), 200, Some(pattern(HOT_BYTES))),
             turn(get(HOT, &[("Range", "bytes=0-9")]), 206, Some(pattern(HOT_BYTES)[..10].into())),
             turn(get(HOT, &[("If-None-Match", "*")]), 304, Some(Vec::new())),
+            turn(get(SEALED, &[]), 200, Some(pattern(SEALED_BYTES))),
+            turn(get(SEALED, &[("Referer", "/")]), 200, Some(pattern(SEALED_BYTES))),
             turn(get("/none", &[]), 404, None),
             turn(get("/large.bin", &[]), 200, Some(pattern(LARGE_BYTES))),
             turn(get("/-/health", &[]), 200, Some(b"ok\n".to_vec())),
@@ -72,7 +79,7 @@ impl Stage {
         ]
     }
 
-    fn check(&self, http: &mut Http, turn: &Turn) {
+    fn check(http: &mut Http, turn: &Turn) {
         let answer = http.answer();
         let is_put = turn.text.starts_with("PUT");
         // The first time it is made, later it is the same.
@@ -104,7 +111,7 @@ fn any_mixture_of_requests_one_by_one_is_answered_in_order() {
         for _ in 0..40 {
             let turn = &turns[dice.below(turns.len())];
             http.send(&turn.text);
-            stage.check(&mut http, turn);
+            Stage::check(&mut http, turn);
         }
     }
 }
@@ -125,7 +132,7 @@ fn any_mixture_sent_ahead_and_cut_anywhere_is_answered_in_order() {
             rest = &rest[cut..];
         }
         for turn in chosen {
-            stage.check(&mut http, turn);
+            Stage::check(&mut http, turn);
         }
     }
 }
@@ -134,15 +141,17 @@ fn any_mixture_sent_ahead_and_cut_anywhere_is_answered_in_order() {
 fn a_simple_request_behind_an_answer_that_is_not_taken_waits_its_turn() {
     let stage = Stage::new();
     let turns = stage.turns();
-    let (hot, large) = (&turns[0], &turns[5]);
+    let of = |path: &str| turns.iter().find(|turn| turn.text.contains(path)).unwrap();
+    let (hot, sealed, large) = (of(HOT), of(SEALED), of("/large.bin"));
     let mut http = stage.connect();
     for _ in 0..3 {
-        http.send(&large.text);
-        // By now the large answer fills what the kernel holds, and hyper holds the rest.
-        http.send(&hot.text);
-        http.send(&hot.text);
-        for turn in [large, hot, hot] {
-            stage.check(&mut http, turn);
+        // What the kernel holds of the answers is soon full; one after the other must wait.
+        let asked = [large, hot, sealed, sealed, hot, large, sealed, hot];
+        for turn in asked {
+            http.send(&turn.text);
+        }
+        for turn in asked {
+            Stage::check(&mut http, turn);
         }
     }
 }
@@ -153,7 +162,7 @@ fn who_ends_their_side_behind_a_simple_request_gets_the_answer_and_the_end() {
     let mut http = stage.connect();
     http.send(&stage.turns()[0].text);
     http.stream.shutdown(std::net::Shutdown::Write).unwrap();
-    stage.check(&mut http, &stage.turns()[0]);
+    Stage::check(&mut http, &stage.turns()[0]);
     let mut rest = Vec::new();
     http.stream.read_to_end(&mut rest).unwrap();
     assert!(rest.is_empty(), "{rest:?}");
@@ -165,7 +174,7 @@ fn the_library_closes_where_it_was_asked_to() {
     let mut http = stage.connect();
     for _ in 0..3 {
         http.send(&stage.turns()[0].text);
-        stage.check(&mut http, &stage.turns()[0]);
+        Stage::check(&mut http, &stage.turns()[0]);
     }
     let answer = http.get(HOT, &[("Connection", "close")]);
     assert_eq!((answer.status, answer.the("connection")), (200, "close"));
@@ -179,16 +188,16 @@ fn each_is_counted_and_logged_whichever_way_it_went() {
     let stage = Stage::new();
     let count = |stage: &Stage| -> u64 {
         let metrics = stage.connect().get("/-/metrics", &[]).text();
-        let line = metrics
-            .lines()
-            .find(|line| line.starts_with("sockeye_answers_total{service=\"files\",status=\"2xx\"}"));
+        let line = metrics.lines().find(|line| {
+            line.starts_with("sockeye_answers_total{service=\"files\",status=\"2xx\"}")
+        });
         line.unwrap().rsplit(' ').next().unwrap().parse().unwrap()
     };
     let before = count(&stage);
     let mut http = stage.connect();
     for _ in 0..50 {
         http.send(&stage.turns()[0].text);
-        stage.check(&mut http, &stage.turns()[0]);
+        Stage::check(&mut http, &stage.turns()[0]);
     }
     // The first look counts itself when it is over.
     assert_eq!(count(&stage) - before, 51);

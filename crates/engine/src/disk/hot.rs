@@ -12,16 +12,20 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
+use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+use rustix::io::pwrite;
 use sockeye_proto::http::range::ByteRange;
 use sockeye_proto::http::target::SharePath;
 use sockeye_proto::limits::{
-    HOT_FILE_MAX_BYTES, HOT_FILE_OVERHEAD_BYTES, HOT_KEPT, HOT_MAX_BYTES, HOT_SETTLED, HOT_SHARDS,
-    HOT_TRUST,
+    HOT_FILE_MAX_BYTES, HOT_FILE_OVERHEAD_BYTES, HOT_KEPT, HOT_MAX_BYTES, HOT_SEALED_FROM_BYTES,
+    HOT_SEALED_MAX, HOT_SETTLED, HOT_SHARDS, HOT_TRUST,
 };
 use sockeye_proto::machine::Tick;
 
@@ -41,6 +45,8 @@ pub struct HotFiles<M> {
     asked: Box<[AtomicU64]>,
     hasher: RandomState,
     has_sweeper: AtomicBool,
+    /// Sealed copies, each of which is a descriptor.
+    sealed: Mutex<Vec<Weak<OwnedFd>>>,
 }
 
 /// A file kept in memory.
@@ -48,6 +54,8 @@ pub struct HotFiles<M> {
 pub struct HotFile<M> {
     /// All that it holds.
     pub bytes: Bytes,
+    /// The same in a file of ours that nobody can change any more, where it is worth to be sent from there.
+    pub sealed: Option<Arc<OwnedFd>>,
     /// What it is.
     pub facts: Facts,
     /// What was made for it beforehand.
@@ -75,7 +83,8 @@ impl<M> HotFile<M> {
     }
 
     fn cost(&self) -> usize {
-        self.bytes.len() + HOT_FILE_OVERHEAD_BYTES
+        let copies = if self.sealed.is_some() { 2 } else { 1 };
+        copies * self.bytes.len() + HOT_FILE_OVERHEAD_BYTES
     }
 
     /// How long ago it was known to be so.
@@ -98,6 +107,7 @@ impl<M: Send + Sync + 'static> HotFiles<M> {
             asked: (0..ASKED_PLACES).map(|_| AtomicU64::new(0)).collect(),
             hasher: RandomState::new(),
             has_sweeper: AtomicBool::new(false),
+            sealed: Mutex::default(),
         }
     }
 
@@ -146,6 +156,7 @@ impl<M: Send + Sync + 'static> HotFiles<M> {
             return None;
         }
         let hot = Arc::new(HotFile {
+            sealed: self.seal(&bytes),
             bytes,
             facts: file.facts,
             made: make(&file.facts)?,
@@ -157,6 +168,21 @@ impl<M: Send + Sync + 'static> HotFiles<M> {
         self.shard(name).insert(name, Arc::clone(&hot));
         self.sweep_while_there_are_any();
         Some(hot)
+    }
+
+    /// A sealed copy of what is long enough, as long as there are few.
+    fn seal(&self, bytes: &Bytes) -> Option<Arc<OwnedFd>> {
+        if bytes.len() < HOT_SEALED_FROM_BYTES {
+            return None;
+        }
+        let sealed = sealed_copy(bytes).ok().map(Arc::new)?;
+        let mut kept = self.sealed.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|copy| copy.strong_count() > 0);
+        if kept.len() >= HOT_SEALED_MAX {
+            return None;
+        }
+        kept.push(Arc::downgrade(&sealed));
+        Some(sealed)
     }
 
     /// How many files are kept, and their bytes.
@@ -283,6 +309,21 @@ impl<M> Shard<M> {
             *self = Self::default();
         }
     }
+}
+
+/// A file in memory with these bytes, which nobody can change any more, us included.
+fn sealed_copy(bytes: &[u8]) -> io::Result<OwnedFd> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let copy = memfd_create("hot", flags)?;
+    let mut written = 0;
+    while written < bytes.len() {
+        written += pwrite(&copy, &bytes[written..], written as u64)?;
+    }
+    fcntl_add_seals(
+        &copy,
+        SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL,
+    )?;
+    Ok(copy)
 }
 
 /// Whether a further change of the file would show in its time stamps: they lie in the past, far
@@ -458,6 +499,23 @@ mod tests {
             assert!(kept.bytes() <= HOT_MAX_BYTES, "after {name}");
         }
         assert!(kept.bytes() > HOT_MAX_BYTES / 2, "{} are kept", kept.bytes());
+    }
+
+    #[tokio::test]
+    async fn nobody_can_change_a_sealed_copy_and_there_are_few() {
+        let kept = Kept::new();
+        for n in 0..=HOT_SEALED_MAX {
+            let mut contents = vec![b'a'; HOT_SEALED_FROM_BYTES];
+            contents[..8].copy_from_slice(format!("{n:08}").as_bytes());
+            fs::write(kept.at(&n.to_string()), contents).unwrap();
+        }
+        let files: Vec<_> = (0..=HOT_SEALED_MAX).map(|n| kept.keep(&format!("/{n}"))).collect();
+        let first = files[0].sealed.as_ref().unwrap();
+        assert_eq!(pwrite(first, b"b", 0), Err(rustix::io::Errno::PERM));
+        let mut read = vec![0; HOT_SEALED_FROM_BYTES + 1];
+        let n = rustix::io::pread(first, &mut read, 0).unwrap();
+        assert_eq!(read[..n], files[0].bytes);
+        assert!(files[HOT_SEALED_MAX].sealed.is_none(), "one more than there may be");
     }
 
     #[tokio::test]

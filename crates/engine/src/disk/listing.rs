@@ -1,5 +1,6 @@
 //! Reading a folder's entries for people: what can be opened, with size and time.
 
+use std::cell::OnceCell;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::fs::{AtFlags, Dir, FileType, statat};
@@ -15,6 +16,8 @@ pub struct Entry {
     pub name: Vec<u8>,
     /// Whether it is a folder, or a link to one.
     pub is_folder: bool,
+    /// Whether it is a link to the folder that is listed, or to one that this lies in.
+    pub is_loop: bool,
     /// What is known of it.
     pub facts: Facts,
 }
@@ -37,6 +40,7 @@ pub fn list(
     hidden: bool,
 ) -> Result<Listing, OpenError> {
     let mut listing = Listing { entries: Vec::new(), is_truncated: false };
+    let around = OnceCell::new();
     for found in Dir::read_from(descriptor).map_err(|e| OpenError::Io(e.into()))? {
         let found = found.map_err(|e| OpenError::Io(e.into()))?;
         let name = found.file_name().to_bytes();
@@ -47,19 +51,38 @@ pub fn list(
             listing.is_truncated = true;
             break;
         }
-        listing.entries.extend(entry(folder, path, descriptor, name));
+        let mut entry = entry(folder, path, descriptor, name);
+        if let Some((entry, true)) = &mut entry {
+            let around = around.get_or_init(|| folders_around(folder, path));
+            entry.is_loop = around.contains(&(entry.facts.device, entry.facts.inode));
+        }
+        listing.entries.extend(entry.map(|(entry, _)| entry));
     }
     listing.entries.sort_unstable_by(|a, b| (!a.is_folder, &a.name).cmp(&(!b.is_folder, &b.name)));
     Ok(listing)
 }
 
-/// `None`: it vanished meanwhile, or it is nothing that is shown.
+/// A folder and those that it lies in, by device and inode.
+fn folders_around(folder: &Folder, path: &SharePath) -> Vec<(u64, u64)> {
+    let mut around = Vec::new();
+    let mut path = path.clone();
+    loop {
+        let facts = folder.stat(&path).map(|stat| Facts::of(&stat));
+        around.extend(facts.map(|facts| (facts.device, facts.inode)));
+        if path.is_root() {
+            return around;
+        }
+        path = path.parent();
+    }
+}
+
+/// And whether it is a link to a folder. `None`: it vanished meanwhile, or it is nothing that is shown.
 fn entry(
     folder: &Folder,
     path: &SharePath,
     descriptor: BorrowedFd<'_>,
     name: &[u8],
-) -> Option<Entry> {
+) -> Option<(Entry, bool)> {
     let own = statat(descriptor.as_fd(), name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
     let stat = match FileType::from_raw_mode(own.st_mode) {
         // Resolved from the shared folder on: a link may lead anywhere inside it.
@@ -71,7 +94,9 @@ fn entry(
         FileType::RegularFile => false,
         _ => return None,
     };
-    Some(Entry { name: name.to_vec(), is_folder, facts: Facts::of(&stat) })
+    let is_link = FileType::from_raw_mode(own.st_mode) == FileType::Symlink;
+    let facts = Facts::of(&stat);
+    Some((Entry { name: name.to_vec(), is_folder, is_loop: false, facts }, is_link && is_folder))
 }
 
 #[cfg(test)]
@@ -107,9 +132,17 @@ mod tests {
         let descriptor = fs::File::open(dir.path()).unwrap();
         let listing = list(&folder, &SharePath::root(), descriptor.as_fd(), false).unwrap();
         assert!(listing.entries[0].is_folder && !listing.is_truncated);
+        symlink("../z", dir.path().join("z/itself")).unwrap();
+        symlink("..", dir.path().join("z/around")).unwrap();
+        fs::create_dir(dir.path().join("other")).unwrap();
+        symlink("../other", dir.path().join("z/beside")).unwrap();
         let z = SharePath::parse("/z/").unwrap();
         let descriptor = fs::File::open(dir.path().join("z")).unwrap();
         let listing = list(&folder, &z, descriptor.as_fd(), false).unwrap();
-        assert_eq!(listing.entries[0].name, b"up", "a link may go up as long as it stays inside");
+        let shown: Vec<(&[u8], bool)> =
+            listing.entries.iter().map(|entry| (&entry.name[..], entry.is_loop)).collect();
+        let expected: [(&[u8], bool); 4] =
+            [(b"around", true), (b"beside", false), (b"itself", true), (b"up", false)];
+        assert_eq!(shown, expected, "a link may go up as long as it stays inside");
     }
 }

@@ -12,4 +12,5 @@ pub mod pass;
 pub mod patient_io;
 pub mod request_body;
 mod secure;
+mod send_file;
 pub mod server;

@@ -5,6 +5,7 @@
 //! fire early and is then set again; only a deadline that came nearer moves it at once.
 
 use std::io::{self, IoSlice};
+use std::os::fd::BorrowedFd;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -15,6 +16,7 @@ use sockeye_proto::limits::UNREAD_LINGER_MAX_BYTES;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
+use super::send_file::SendFile;
 use crate::clock;
 use crate::gate::Gate;
 use crate::metrics::ServiceCounters;
@@ -173,6 +175,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for PatientIo<S> {
             }
             Overdue::Stalled => Err(io::ErrorKind::TimedOut.into()),
         })
+    }
+}
+
+impl<S: SendFile + AsyncRead + AsyncWrite + Unpin> SendFile for PatientIo<S> {
+    const CAN_SEND_FILES: bool = S::CAN_SEND_FILES;
+
+    fn poll_send_ahead(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let sent = self.socket.poll_send_ahead(cx, bytes);
+        self.after_write(cx, sent)
+    }
+
+    fn poll_send_file(
+        &mut self,
+        cx: &mut Context<'_>,
+        file: BorrowedFd<'_>,
+        offset: u64,
+        count: usize,
+    ) -> Poll<io::Result<usize>> {
+        let sent = self.socket.poll_send_file(cx, file, offset, count);
+        self.after_write(cx, sent)
     }
 }
 

@@ -34,6 +34,7 @@ use super::pass::Pass;
 use super::patient_io::PatientIo;
 use super::request_body::{Receipt, RequestBody};
 use super::secure;
+use super::send_file::SendFile;
 use crate::clock;
 use crate::gate::Full;
 use crate::listen::{Bound, Client, Door, accept, say_and_close};
@@ -162,7 +163,7 @@ async fn connection<H: Handler>(client: Client, service: Arc<HttpService<H>>) {
 }
 
 /// Answers the requests of one connection until it ends.
-async fn converse<H: Handler, S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
+async fn converse<H: Handler, S: SendFile + AsyncRead + AsyncWrite + Send + Unpin + 'static>(
     stream: S,
     caller: Caller,
     service: &Arc<HttpService<H>>,

@@ -140,7 +140,8 @@ impl Site {
         }
         let visitor = self.access.visitor(request, caller)?;
         let mut answer = self.answer_visitor(&asking, &visitor, body).await?;
-        if let Some(pass) = visitor.pass() {
+        // Whoever has just changed the key that they came with is told so.
+        if let Some(pass) = visitor.pass().filter(|pass| !pass.is_revoked()) {
             answer.extensions_mut().insert(pass.clone());
         }
         Ok(answer)

@@ -148,6 +148,16 @@ fn a_new_key_is_for_newcomers_and_who_is_here_stays() {
     assert!(hub.server.raw(format!("{old}/a.txt\n").as_bytes()).starts_with(b"error: "));
 }
 
+#[test]
+fn who_changes_the_key_that_they_came_with_is_told_the_new_one() {
+    let hub = Hub::with(&["--new-key"]);
+    let old = hub.kept_key();
+    let script = hub.visitor().bearer(&old);
+    let new = script.post("/-/api/key", "{}").json()["key"].as_str().unwrap().to_owned();
+    assert_eq!((hub.kept_key(), script.get("/a.txt").status), (new.clone(), 401));
+    assert_eq!(hub.visitor().bearer(&new).get("/a.txt").text(), "hello");
+}
+
 /// A transfer that has begun, of which some has come.
 fn begun_download(guest: &Visitor) -> Http {
     let (mut http, request) = guest.request("GET", "/large", &[]);

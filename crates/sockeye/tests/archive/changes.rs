@@ -51,6 +51,18 @@ fn what_cannot_be_read_is_left_out_and_counted_in_the_log() {
     left_out(&fixture, 2);
 }
 
+#[test]
+fn a_folder_whose_files_may_not_be_reached_is_left_out_and_the_others_come() {
+    let fixture = Fixture::new();
+    fixture.file("good", "x");
+    fixture.file("shut/bad", "x");
+    let shut = fixture.path("shut");
+    // The server gave up root's right to pass here.
+    fs::set_permissions(&shut, fs::Permissions::from_mode(0o444)).unwrap();
+    left_out(&fixture, 1);
+    fs::set_permissions(&shut, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
 /// Empty files whose paths are longer than Linux takes them.
 fn deep_files(fixture: &Fixture, letters: &[&str]) {
     use rustix::fs::{Mode, OFlags, mkdirat, openat};

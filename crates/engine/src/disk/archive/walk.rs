@@ -101,7 +101,8 @@ impl Walk {
                 return Err(io::Error::other("it is no folder any more"));
             };
             let prefix = [&self.written(&top, |_| false)[..], b"/"].concat();
-            return self.enter(path.as_folder(), prefix, (descriptor, facts), names).map(Some);
+            let entered = self.enter(path.as_folder(), prefix, (descriptor, facts), names)?;
+            return entered.map(Some).ok_or_else(|| io::ErrorKind::PermissionDenied.into());
         }
         while let Some(name) = self.next_name() {
             if let Some(found) = self.open(&name)? {
@@ -155,7 +156,7 @@ impl Walk {
                     return Ok(None);
                 }
                 let name = [&name[..], b"/"].concat();
-                self.enter(path.as_folder(), name, (descriptor, facts), None).map(Some)
+                self.enter(path.as_folder(), name, (descriptor, facts), None)
             }
         }
     }
@@ -165,24 +166,33 @@ impl Walk {
         self.folder.look_up(path, Blocking::Allowed)
     }
 
+    /// Goes into a folder; `None` if its names may not be read, and it is left out.
     fn enter(
         &mut self,
         path: SharePath,
         prefix: Vec<u8>,
         (descriptor, facts): (OwnedFd, Facts),
         chosen: Option<BTreeSet<Vec<u8>>>,
-    ) -> io::Result<Found> {
+    ) -> io::Result<Option<Found>> {
         let room = ARCHIVE_NAMES_MAX_BYTES - self.names_bytes;
         let names = match chosen {
             Some(chosen) => Names::of(&chosen),
-            None => Names::read(descriptor.as_fd(), self.hidden, room)
-                .map_err(|error| io::Error::other(format!("{}: {error}", path.display())))?,
+            None => match Names::read(descriptor.as_fd(), self.hidden, room) {
+                Ok(names) => names,
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    self.left_out.add(&path, &OpenError::Denied.to_string());
+                    return Ok(None);
+                }
+                Err(error) => {
+                    return Err(io::Error::other(format!("{}: {error}", path.display())));
+                }
+            },
         };
         self.names_bytes += names.bytes();
         let identity = (facts.device, facts.inode);
         let found = Found::Folder { name: prefix.clone(), facts };
         self.levels.push(Level { path, prefix, names, next: 0, identity });
-        Ok(found)
+        Ok(Some(found))
     }
 
     /// A name as the archive has it.

@@ -14,6 +14,7 @@ mod head;
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -26,6 +27,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use self::head::{Next, Simple};
 use super::exchange::Exchange;
+use super::send_file::SendFile;
 use super::server::{Caller, Handler, HttpService};
 use crate::clock;
 
@@ -42,6 +44,8 @@ pub struct Ready {
     pub head: Bytes,
     /// Its body, as long as its Content-Length says.
     pub body: Bytes,
+    /// The same bytes in a file that nobody can change, if it is worth to be sent from there.
+    pub sealed: Option<Arc<OwnedFd>>,
 }
 
 /// A connection with a short way; see the [module](self).
@@ -112,7 +116,7 @@ impl<S, H: Handler> Express<S, H> {
     }
 }
 
-impl<S: AsyncWrite + Unpin, H> Express<S, H> {
+impl<S: SendFile + AsyncWrite + Unpin, H> Express<S, H> {
     /// Sends what is left of an answer.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while let Some(leaving) = &mut self.leaving {
@@ -129,18 +133,30 @@ impl<S: AsyncWrite + Unpin, H> Express<S, H> {
 }
 
 impl Leaving {
-    fn poll_write<S: AsyncWrite + Unpin>(
+    fn poll_write<S: SendFile + AsyncWrite + Unpin>(
         &self,
         inner: &mut S,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
-        let mut skip = self.sent;
-        let left = [&*self.ready.head, &self.date, &*self.ready.body].map(|part| {
-            let gone = skip.min(part.len());
-            skip -= gone;
-            IoSlice::new(&part[gone..])
-        });
-        Pin::new(inner).poll_write_vectored(cx, &left)
+        if let Some(sealed) = self.ready.sealed.as_ref().filter(|_| S::CAN_SEND_FILES) {
+            return self.poll_send(inner, cx, sealed.as_fd());
+        }
+        let all = [&*self.ready.head, &self.date, &*self.ready.body];
+        Pin::new(inner).poll_write_vectored(cx, &left(all, self.sent))
+    }
+
+    /// The same, with the body moved by the kernel.
+    fn poll_send<S: SendFile>(
+        &self,
+        inner: &mut S,
+        cx: &mut Context<'_>,
+        sealed: BorrowedFd<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let (head, date, body) = (self.ready.head.len(), self.date.len(), self.ready.body.len());
+        if let Some(gone) = self.sent.checked_sub(head + date) {
+            return inner.poll_send_file(cx, sealed, gone as u64, body - gone);
+        }
+        inner.poll_send_ahead(cx, &left([&*self.ready.head, &self.date], self.sent))
     }
 
     /// So many bytes have left. Returns whether that is all.
@@ -210,7 +226,7 @@ impl Follows {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin, H: Handler> AsyncRead for Express<S, H> {
+impl<S: SendFile + AsyncRead + AsyncWrite + Unpin, H: Handler> AsyncRead for Express<S, H> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -235,7 +251,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, H: Handler> AsyncRead for Express<S, H> 
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin, H: Handler> AsyncWrite for Express<S, H> {
+impl<S: SendFile + AsyncRead + AsyncWrite + Unpin, H: Handler> AsyncWrite for Express<S, H> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -272,7 +288,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin, H: Handler> AsyncWrite for Express<S, H>
     }
 }
 
-/// `Date: Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, section 6.6.1), its line's end, and the empty
+/// What is left of these parts when so many bytes of them are gone.
+fn left<const N: usize>(parts: [&[u8]; N], mut gone: usize) -> [IoSlice<'_>; N] {
+    parts.map(|part| {
+        let of_this = gone.min(part.len());
+        gone -= of_this;
+        IoSlice::new(&part[of_this..])
+    })
+}
+
+/// `date: Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, section 6.6.1), its line's end, and the empty
 /// line behind it.
 type DateLine = [u8; 39];
 
@@ -285,7 +310,7 @@ fn date_line() -> DateLine {
     LINE.with_borrow_mut(|(of, line)| {
         if *of != second {
             let time = SystemTime::UNIX_EPOCH + Duration::from_secs(second);
-            let text = format!("Date: {}\r\n\r\n", httpdate::fmt_http_date(time));
+            let text = format!("date: {}\r\n\r\n", httpdate::fmt_http_date(time));
             if let Ok(made) = text.as_bytes().try_into() {
                 (*of, *line) = (second, made);
             }

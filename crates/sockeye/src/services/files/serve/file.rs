@@ -145,7 +145,8 @@ pub fn beforehand(name: &[u8], facts: &Facts) -> Option<Beforehand> {
 
 /// The whole answer to who asks for nothing in particular.
 pub fn ready(hot: &Hot) -> Ready {
-    Ready { head: hot.made.written.clone(), body: hot.bytes.clone() }
+    let (head, body) = (hot.made.written.clone(), hot.bytes.clone());
+    Ready { head, body, sealed: hot.sealed.clone() }
 }
 
 fn not_modified(head: HeaderMap) -> Answer {

@@ -56,6 +56,9 @@ pub struct ListingEntry {
     pub href: String,
     /// `file` or `folder`.
     pub kind: &'static str,
+    /// Whether it leads back to this folder or one around it: whoever goes through all must not.
+    #[serde(rename = "loop", skip_serializing_if = "std::ops::Not::not")]
+    pub is_loop: bool,
     /// In bytes; files only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
@@ -131,6 +134,7 @@ impl ListingEntry {
             name: String::from_utf8_lossy(&entry.name).into_owned(),
             href: format!("{}{slash}", encode_segment(&entry.name)),
             kind: if entry.is_folder { "folder" } else { "file" },
+            is_loop: entry.is_loop,
             size: (!entry.is_folder).then_some(entry.facts.length),
             modified: modified(&entry.facts),
             media_type: (!entry.is_folder).then(|| media_type::of(&entry.name)),

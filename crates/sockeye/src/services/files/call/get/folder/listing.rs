@@ -72,6 +72,9 @@ struct ToldEntry {
     kind: String,
     size: Option<u64>,
     modified: Option<jiff::Timestamp>,
+    /// It leads back to where we are, or were on the way here.
+    #[serde(default, rename = "loop")]
+    is_loop: bool,
 }
 
 /// Reads the listing of a folder at the hub that a URL leads to.
@@ -150,6 +153,7 @@ fn listing(told: Told) -> Listing {
             listing.impossible.push(format!("`{shown}` is there twice"));
         } else {
             match (entry.kind.as_str(), entry.size) {
+                ("folder", _) if entry.is_loop => {}
                 ("folder", _) => listing.folders.push(name),
                 ("file", Some(length)) => {
                     let modified_s = entry.modified.map(jiff::Timestamp::as_second);
@@ -171,6 +175,7 @@ mod tests {
         let told = r#"{"entries": [
             {"href": "a%20b", "kind": "file", "size": 3, "modified": "2026-11-21T00:00:00Z"},
             {"href": "f/", "kind": "folder", "modified": null},
+            {"href": "l/", "kind": "folder", "modified": null, "loop": true},
             {"href": "f", "kind": "file", "size": 1, "modified": null},
             {"href": "../x", "kind": "file", "size": 1, "modified": null},
             {"href": "%2e%2e/", "kind": "folder", "modified": null},
