@@ -9,8 +9,8 @@ const byId = (id) => document.getElementById(id);
 
 /**
  * shown(): the items, as they are shown; folder(): the encoded path; total(): how
- * many items it holds. isBusy(): whether leaving the page would be asked about. share(item); unreachable(): the
- * hub did not give a part of the page.
+ * many items it holds. isBusy(): whether leaving the page would be asked about.
+ * share(item); unreachable(): the hub did not give a part of the page.
  */
 export function createPicking({ table, tableElement, shown, folder, total, isBusy, share, announce, unreachable }) {
   const selection = createSelection({ changed: draw });
