@@ -1,8 +1,8 @@
 //! Connections into which the kernel can move a file's bytes by itself, without a copy through this
 //! process.
 //!
-//! The bytes are not copied when they are sent, but when the peer takes them, so that this is only for files that
-//! nobody can change any more.
+//! The bytes are not copied when they are sent, but when the peer takes them, so that this is only
+//! for files that nobody can change any more.
 
 use std::io::{self, IoSlice};
 use std::os::fd::BorrowedFd;
