@@ -284,7 +284,7 @@ describe("who is here", () => {
           const sure = host.getByRole("dialog", { name: "Throw out Ben?" });
           assert.match(await sure.textContent(), /the key changes/);
           await sure.getByRole("button", { name: "Let them stay" }).click();
-          assert.ok(await ben.isVisible());
+          await ben.waitFor();
           await ben.getByRole("button", { name: "Throw out Ben" }).click();
           await sure.getByRole("button", { name: "Throw out", exact: true }).click();
           await ben.waitFor({ state: "detached" });

@@ -242,7 +242,7 @@ describe("the list", () => {
       await page.keyboard.press("End");
       assert.equal(await focusedName(page), "sample 5999");
       assert.equal(await row(page, "sample 5999").getAttribute("aria-rowindex"), String(long + 1));
-      assert.ok(await page.getByRole("link", { name: "sample 5999", exact: true }).isVisible());
+      await page.getByRole("link", { name: "sample 5999", exact: true }).waitFor();
       await page.keyboard.press("k");
       assert.equal(await focusedName(page), "sample 5998");
       await page.keyboard.press("Home");
@@ -399,7 +399,7 @@ describe("trouble", () => {
       at("/nothing/here"),
       async (page) => {
         assert.equal(await heading(page), "Not found");
-        assert.ok(await page.getByText("404", { exact: true }).isVisible());
+        await page.getByText("404", { exact: true }).waitFor();
         await page.getByRole("link", { name: "Go to the shared folder" }).click();
         await shows(page, "Shared photos");
       },
@@ -540,7 +540,7 @@ describe("the page itself", () => {
       await page.goto(at("/"));
       await page.getByRole("link", { name: /^lectures\/?$/ }).click();
       await page.waitForURL("**/lectures/");
-      assert.ok(await page.getByRole("link", { name: "outline.md", exact: true }).isVisible());
+      await page.getByRole("link", { name: "outline.md", exact: true }).waitFor();
     } finally {
       await context.close();
     }

@@ -246,7 +246,7 @@ describe("pictures", () => {
   test("a broken one says so", () =>
     visit(viewing("broken.png"), async (page) => {
       await page.getByRole("heading", { name: "This picture cannot be shown" }).waitFor();
-      assert.ok(await page.locator(".viewer-trouble").getByRole("link", { name: "Download" }).isVisible());
+      await page.locator(".viewer-trouble").getByRole("link", { name: "Download" }).waitFor();
     }, { expected: failing }));
 
   test("all of them are shown small by g, and chosen by keys", () =>
@@ -356,7 +356,7 @@ describe("sound and films", () => {
   test("what the browser has no decoder for says so", () =>
     visit(viewing("unknown.mkv"), async (page) => {
       await page.getByRole("heading", { name: "This browser cannot play this film" }).waitFor();
-      assert.ok(await page.locator(".viewer-trouble").getByRole("link", { name: "Download" }).isVisible());
+      await page.locator(".viewer-trouble").getByRole("link", { name: "Download" }).waitFor();
     }));
 });
 
@@ -666,7 +666,7 @@ describe("trouble", () => {
       await page.route("**/hostile.md", (route) => route.fulfill({ status: 401, body: "" }));
       await page.keyboard.press("ArrowRight");
       await page.getByRole("heading", { name: "You are not in this hub any more" }).waitFor();
-      assert.ok(await page.getByRole("button", { name: "Join" }).isVisible());
+      await page.getByRole("button", { name: "Join" }).waitFor();
     }, { expected: failing }));
 
   test("a file that changes while it is read is not shown as a mixture", async () => {

@@ -189,7 +189,7 @@ describe("what is selected", () => {
       assert.equal(new URLSearchParams(request.postData()).getAll("name").length, 319);
       const files = (await namesInZip(await waiting)).filter((name) => !name.endsWith("/"));
       assert.equal(files.length, 319);
-      assert.ok(await bar(page).isVisible());
+      await bar(page).waitFor();
     }));
 
   test("if it is one file, comes as itself", () =>
@@ -252,7 +252,7 @@ describe("a folder", () => {
     visitIn(browser, `${hub.address}/empty/`, async (page) => {
       await page.getByRole("heading", { name: "This folder is empty" }).waitFor();
       assert.ok(await page.getByRole("link", { name: /of this folder/ }).first().isHidden());
-      assert.ok(await page.getByRole("button", { name: "Share" }).isVisible());
+      await page.getByRole("button", { name: "Share" }).waitFor();
     }));
 });
 

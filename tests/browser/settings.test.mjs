@@ -177,7 +177,7 @@ describe("the page", () => {
       await page.emulateMedia({ media: "print" });
       assert.equal(await page.locator("#printed").innerText(), `${hub.address}/lectures/`);
       for (const gone of [".top-tools", ".find", "#folder-tools", ".get", ".pick", ".hub", ".sending-ways"]) assert.ok(await page.locator(gone).first().isHidden(), gone);
-      assert.ok(await page.getByRole("link", { name: "outline.md", exact: true }).isVisible());
+      await page.getByRole("link", { name: "outline.md", exact: true }).waitFor();
     }));
 
   test("keeps its marks where the system chooses the colours", () =>

@@ -558,8 +558,8 @@ describe("the wire", () => {
     visit("/", async (page) => {
       await page.keyboard.press("?");
       const keys = page.getByRole("dialog", { name: "Keys" });
-      assert.ok(await keys.getByText("show the wire").isVisible());
-      assert.ok(await keys.getByText("tools: echo, clock").isVisible());
+      await keys.getByText("show the wire").waitFor();
+      await keys.getByText("tools: echo, clock").waitFor();
       await page.keyboard.press("w");
       assert.ok(await wire(page).isHidden());
     }));
@@ -731,7 +731,7 @@ describe("the sheets themselves", () => {
         assert.ok(await page.evaluate(() => document.getElementById("wire").matches(":modal")));
         await page.keyboard.press("Escape");
         await wire(page).waitFor({ state: "hidden" });
-        assert.ok(await tools(page).isVisible());
+        await tools(page).waitFor();
         assert.equal(await focused(page), "Show the wire");
       },
       { viewport: PHONE, isMobile: true, hasTouch: true },
