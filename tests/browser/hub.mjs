@@ -37,12 +37,16 @@ export function startHub(...parameters) {
   });
 }
 
-export function startBrowser() {
+/** Without a window of its own, which would cost as much as the page; it shows no PDF. */
+export function startBrowser(program = process.env.CHROMIUM ?? "/usr/bin/chromium-headless-shell") {
   return chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    executablePath: program,
     args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
   });
 }
+
+/** As people have it, with its viewer of PDF. */
+export const startWholeBrowser = () => startBrowser("/usr/bin/chromium");
 
 /** An IPv4 address of this machine other than loopback: {address, release()}. */
 export function outwardAddress() {

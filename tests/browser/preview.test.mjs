@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
-import { startBrowser, startHub } from "./hub.mjs";
+import { startBrowser, startHub, startWholeBrowser } from "./hub.mjs";
 import { makePreviewFolder } from "./preview-folder.mjs";
 import { eventually, hasNoSeriousFault, visitIn } from "./visit.mjs";
 
@@ -15,15 +15,18 @@ const SMALL_PHONE = { width: 390, height: 780 };
 let folder;
 let hub;
 let browser;
+let wholeBrowser;
 
 before(async () => {
   browser = await startBrowser();
+  wholeBrowser = await startWholeBrowser();
   folder = await makePreviewFolder(browser);
   hub = await startHub("up", folder.root, "--port", "0", "--quiet", "--ephemeral");
 });
 
 after(async () => {
   await browser?.close();
+  await wholeBrowser?.close();
   await hub?.stop();
   await folder?.remove();
 });
@@ -31,6 +34,7 @@ after(async () => {
 const at = (place) => hub.address + place;
 const viewing = (name) => at(`/#view=${encodeURIComponent(name)}`);
 const visit = (address, run, options) => visitIn(browser, address, run, options);
+const visitWhole = (address, run, options) => visitIn(wholeBrowser, address, run, options);
 const viewer = (page) => page.getByRole("dialog").first();
 const name = (page) => page.locator("#viewer-name");
 const shows = (page, wanted) => eventually(page, () => name(page).textContent(), wanted);
@@ -362,7 +366,7 @@ describe("sound and films", () => {
 
 describe("PDF", () => {
   test("is shown by the browser's own viewer, which the page's policy lets in", async () => {
-    const page = await browser.newPage();
+    const page = await wholeBrowser.newPage();
     const complaints = [];
     page.on("console", (message) => complaints.push(message.text()));
     await page.goto(viewing("manual.pdf"));
@@ -632,7 +636,7 @@ describe("tables", () => {
 describe("trouble", () => {
   for (const file of ["knots.py", "harbour.png", "whistle.wav", "manual.pdf"]) {
     test(`${file}, gone meanwhile, says so and can be tried again`, () =>
-      visit(at("/"), async (page) => {
+      (file.endsWith(".pdf") ? visitWhole : visit)(at("/"), async (page) => {
         await page.getByRole("link", { name: file, exact: true }).waitFor();
         await rename(path.join(folder.root, file), path.join(folder.root, "charts", file));
         try {
