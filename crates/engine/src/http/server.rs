@@ -26,6 +26,7 @@ use sockeye_proto::limits::{
     UNREAD_SKIP_MAX_BYTES,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 
 use super::body::{Body, Content};
 use super::exchange::{Books, Exchange};
@@ -147,28 +148,36 @@ async fn connection<H: Handler>(client: Client, service: Arc<HttpService<H>>) {
     let caller = Caller { peer, local, is_secure: service.tls.is_some() };
     match &service.tls {
         None => converse(stream, caller, &service, builder()).await,
-        Some(tls) => {
-            let entered = secure::enter(stream, peer, tls, &service.books, &service.door).await;
-            if let Some(stream) = entered {
-                // Only the handshake agrees on a version here (RFC 9113, section 3.3).
-                let builder = match stream.get_ref().1.alpn_protocol() {
-                    Some(name) if name == HTTP2 => builder().http2_only(),
-                    _ => builder().http1_only(),
-                };
-                converse(stream, caller, &service, builder).await;
-            }
-        }
+        // Apart, so that connections in the clear hold no room for it.
+        Some(tls) => Box::pin(encrypted(stream, caller, &service, tls)).await,
     }
     drop(place);
 }
 
-/// Answers the requests of one connection until it ends.
-async fn converse<H: Handler, S: SendFile + AsyncRead + AsyncWrite + Send + Unpin + 'static>(
+async fn encrypted<H: Handler>(
+    stream: TcpStream,
+    caller: Caller,
+    service: &Arc<HttpService<H>>,
+    tls: &ServerTls,
+) {
+    let entered = secure::enter(stream, caller.peer, tls, &service.books, &service.door).await;
+    let Some(stream) = entered else { return };
+    // Only the handshake agrees on a version here (RFC 9113, section 3.3).
+    let builder = match stream.get_ref().1.alpn_protocol() {
+        Some(name) if name == HTTP2 => builder().http2_only(),
+        _ => builder().http1_only(),
+    };
+    converse(stream, caller, service, builder).await;
+}
+
+/// Answers the requests of one connection until it ends. All that it holds lies in one box: a future
+/// that is moved into another takes its room twice, and idle connections are many.
+fn converse<H: Handler, S: SendFile + AsyncRead + AsyncWrite + Send + Unpin + 'static>(
     stream: S,
     caller: Caller,
     service: &Arc<HttpService<H>>,
     builder: auto::Builder<TokioExecutor>,
-) {
+) -> impl Future<Output = ()> + Send + use<H, S> {
     let spans = Spans { head: HEAD_DEADLINE, stall: STALL_DEADLINE, linger: UNREAD_LINGER };
     let mut patience = Patience::new(clock::now(), spans);
     if !builder.is_http1_available() {
@@ -186,27 +195,28 @@ async fn converse<H: Handler, S: SendFile + AsyncRead + AsyncWrite + Send + Unpi
     let io = Express::new(io, service, &patience, caller);
     let io = TokioIo::new(Traced::new(io, trace, service.scheme(), caller.peer));
     let answering = Answering { caller, service: Arc::clone(service), patience };
-    let connection = builder.serve_connection(io, answering);
-    tokio::pin!(connection);
-    let stop = &service.door.stop;
-    let mut asked = pin!(stop.asked());
-    let mut is_listening = false;
-    let mut is_leaving = false;
-    // What ends a connection early (a reset, a deadline, a head that is no head) has been counted
-    // and, where there was a request, logged; there is nobody left to tell.
-    let _ = poll_fn(|cx| {
-        // A task is woken by one waker for as long as it lives, so that it stands in the queue of
-        // who waits for the stop from the first time on.
-        if !is_leaving && (!is_listening || stop.is_asked()) {
-            is_listening = true;
-            if asked.as_mut().poll(cx).is_ready() {
-                is_leaving = true;
-                connection.as_mut().graceful_shutdown();
+    let mut connection = Box::pin(builder.serve_connection(io, answering).into_owned());
+    let stop = service.door.stop.clone();
+    async move {
+        let mut asked = pin!(stop.asked());
+        let mut is_listening = false;
+        let mut is_leaving = false;
+        // What ends a connection early (a reset, a deadline, a head that is no head) has been counted
+        // and, where there was a request, logged; there is nobody left to tell.
+        let _ = poll_fn(|cx| {
+            // A task is woken by one waker for as long as it lives, so that it stands in the queue of
+            // who waits for the stop from the first time on.
+            if !is_leaving && (!is_listening || stop.is_asked()) {
+                is_listening = true;
+                if asked.as_mut().poll(cx).is_ready() {
+                    is_leaving = true;
+                    connection.as_mut().graceful_shutdown();
+                }
             }
-        }
-        connection.as_mut().poll(cx)
-    })
-    .await;
+            connection.as_mut().poll(cx)
+        })
+        .await;
+    }
 }
 
 /// Answers the requests of one connection, as hyper hands them over.
