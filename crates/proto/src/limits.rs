@@ -247,6 +247,14 @@ pub const ARCHIVE_FORM_MAX_BYTES: usize = 1024 * 1024;
 pub const GET_LISTING_MAX_BYTES: usize = 64 * 1024 * 1024;
 /// The paths of folders that wait to be looked into hold this much at most.
 pub const GET_FOLDERS_MAX_BYTES: usize = 64 * 1024 * 1024;
+/// What is fetched from a sibling for several readers stands in a window of so many bytes,
+pub const RELAY_WINDOW_BYTES: usize = 4 * 1024 * 1024;
+/// or of so many, while all windows together hold more than
+pub const RELAY_SCARCE_WINDOW_BYTES: usize = 256 * 1024;
+/// this.
+pub const RELAYS_PLENTY_BYTES: usize = 128 * 1024 * 1024;
+/// Who holds up the others' way through one window for so long fetches the rest for itself.
+pub const RELAY_LAG: Duration = Duration::from_secs(2);
 /// Log lines that wait for the terminal; more are counted and dropped.
 pub const LOG_QUEUE_LINES: usize = 8_192;
 

@@ -21,12 +21,14 @@ pub use self::key::{GivenKey, JoinKey};
 pub use self::link::{ClientKey, Link, Secret};
 pub use self::put::Put;
 pub use self::sharing::{Guests, Open, Share};
+pub use self::siblings::{Peer, Siblings};
 
 mod get;
 mod key;
 mod link;
 mod put;
 mod sharing;
+mod siblings;
 
 /// A LAN hub and a network bench in one binary.
 ///
@@ -121,6 +123,9 @@ pub struct Up {
     /// Of the folder.
     #[command(flatten)]
     pub share: Share,
+    /// Of siblings.
+    #[command(flatten)]
+    pub siblings: Siblings,
     /// Of any server.
     #[command(flatten)]
     pub server: Server,
@@ -305,6 +310,9 @@ pub struct ServeFiles {
     /// Of the folder.
     #[command(flatten)]
     pub share: Share,
+    /// Of siblings.
+    #[command(flatten)]
+    pub siblings: Siblings,
     /// Of any server.
     #[command(flatten)]
     pub server: Server,
@@ -363,6 +371,9 @@ pub struct Server {
     /// Writes no line per request, and only the addresses at start.
     #[arg(long, short)]
     pub quiet: bool,
+    /// Says more of each request: which siblings were asked, and what they said.
+    #[arg(long, short, conflicts_with = "quiet")]
+    pub verbose: bool,
     /// Shows each message that goes over the wire on stderr: when, which way, its bytes, and what
     /// it means.
     #[arg(long)]

@@ -10,6 +10,7 @@ pub mod exchange;
 pub mod express;
 pub mod pass;
 pub mod patient_io;
+pub mod relay;
 pub mod request_body;
 mod secure;
 mod send_file;
