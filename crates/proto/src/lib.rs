@@ -9,6 +9,7 @@
 pub mod access;
 pub mod address;
 pub mod archive;
+mod base32;
 mod base64;
 pub mod clients;
 pub mod clock;
@@ -21,4 +22,5 @@ pub mod limits;
 pub mod machine;
 pub mod passed;
 pub mod printable;
+pub mod siblings;
 pub mod text;

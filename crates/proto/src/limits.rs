@@ -198,6 +198,55 @@ pub const PLACES_MAX: usize = 256;
 /// A file of which nothing came for so long is given up.
 pub const PLACE_KEPT: Duration = Duration::from_mins(10);
 
+/// Siblings that a hub knows: those that were named, and those that were found.
+pub const SIBLINGS_MAX: usize = 256;
+/// A group's name has at most so many characters.
+pub const GROUP_NAME_MAX_CHARS: usize = 64;
+/// A group's key has at least so many bytes: as many as it is worth guessing at.
+pub const GROUP_KEY_MIN_BYTES: usize = 16;
+/// And at most so many.
+pub const GROUP_KEY_MAX_BYTES: usize = 1_024;
+/// What a sibling says of itself in one field is at most so long.
+pub const CLAIM_MAX_BYTES: usize = 1_024;
+/// A nonce, also one of a server that others wrote, has at most so many characters.
+pub const NONCE_MAX_CHARS: usize = 128;
+/// A nonce may be used for so long after it was given out.
+pub const NONCE_LASTS: Duration = Duration::from_mins(1);
+/// Nonces of which it is remembered which counts were used; each is of somebody who has the key.
+pub const NONCES_MAX: usize = 4_096;
+/// A count may be so many behind the highest that came with its nonce: requests overtake each other.
+pub const COUNTS_WINDOW: u64 = 1_024;
+/// Siblings that one question asks at once whether they have it.
+pub const SIBLING_PROBES_AT_ONCE: usize = 3;
+/// A sibling that had something so lately is not asked again whether it has it.
+pub const SIBLING_LATELY: Duration = Duration::from_secs(10);
+/// Twice its usual round trip after it was asked whether it has something, but never sooner than
+/// this, a sibling is late, and the next is asked;
+pub const SIBLING_PROBE_DEADLINE_MIN: Duration = Duration::from_millis(20);
+/// it is late after so long in any case, and then no longer waited for.
+pub const SIBLING_PROBE_DEADLINE_MAX: Duration = Duration::from_millis(250);
+/// A sibling that is asked for something begins to answer in this time.
+pub const SIBLING_FIRST_BYTE: Duration = Duration::from_secs(1);
+/// What a sibling sends does not pause for longer than this. A sibling that goes on where another
+/// ended has as long to begin, because it first reads what was passed on already, to prove it.
+pub const SIBLING_BODY_IDLE: Duration = Duration::from_secs(15);
+/// A sibling that fails so many times in a row is left out,
+pub const SIBLING_FAILURES_MAX: u32 = 3;
+/// and tried again once in this time.
+pub const SIBLING_RETRY: Duration = Duration::from_secs(5);
+/// A sibling that was found, and not named, is forgotten when it was silent for so long.
+pub const SIBLING_SILENCE: Duration = Duration::from_mins(1);
+/// Fetches from one sibling that are under way,
+pub const SIBLING_RELAYS_MAX: usize = 64;
+/// and from all.
+pub const RELAYS_MAX: usize = 512;
+/// Of so many files it is remembered which sibling had them.
+pub const SIBLING_HAD_MAX: usize = 8_192;
+/// That nobody has something is remembered for so long,
+pub const NOBODY_HAS: Duration = Duration::from_secs(2);
+/// of so many things.
+pub const NOBODY_HAS_MAX: usize = 4_096;
+
 /// Guests whom a hub remembers.
 pub const GUESTS_MAX: usize = 4_096;
 /// A form or a command of the page that is no file has at most so many bytes.
@@ -330,4 +379,18 @@ const _: () = {
     assert!(ARCHIVE_INDEX_KEPT_BYTES <= ARCHIVE_INDEX_HOMELESS_MAX_BYTES);
     assert!(SMALL_BODY_MAX_BYTES <= CHUNK_BYTES as u64 - ARCHIVE_BATCH_BYTES as u64);
     assert!(LISTING_INLINE_MAX_ENTRIES <= LISTING_MAX_ENTRIES, "inline is part of all");
+    assert!(SIBLING_RELAYS_MAX <= RELAYS_MAX, "one sibling is part of all");
+    assert!(
+        SIBLING_PROBE_DEADLINE_MIN.as_millis() <= SIBLING_PROBE_DEADLINE_MAX.as_millis()
+            && SIBLING_PROBE_DEADLINE_MAX.as_millis() <= SIBLING_FIRST_BYTE.as_millis()
+            && SIBLING_FIRST_BYTE.as_millis() <= SIBLING_BODY_IDLE.as_millis(),
+        "to say yes takes no longer than to begin, and that no longer than a pause"
+    );
+    assert!(SIBLING_BODY_IDLE.as_secs() < STALL_DEADLINE.as_secs(), "a reader outlasts a pause");
+    assert!(NOBODY_HAS.as_secs() <= SIBLING_LATELY.as_secs(), "a no is trusted less than a yes");
+    assert!(
+        GROUP_NAME_MAX_CHARS + NONCE_MAX_CHARS + 256 <= CLAIM_MAX_BYTES,
+        "what a sibling says of itself fits, with two ids, a count and a proof"
+    );
+    assert!(COUNTS_WINDOW.is_multiple_of(64), "a window is whole words");
 };

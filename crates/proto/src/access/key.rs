@@ -5,11 +5,9 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
+use crate::base32;
 use crate::base64::is_url_digit;
 use crate::limits::{KEY_MAX_CHARS, KEY_MIN_CHARS, KEY_RANDOM_CHARS};
-
-/// The digits of base32 (RFC 4648, section 6), lower case.
-const BASE32: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
 /// What whoever wants in must know. Upper and lower case are the same, because people read keys to
 /// each other. Its `Debug` shows nothing of it.
@@ -73,13 +71,7 @@ impl Key {
     /// assert_eq!(Key::from_random([0xff; 8]).as_str(), "777777777777");
     /// ```
     pub fn from_random(bytes: [u8; 8]) -> Self {
-        let mut left = u64::from_be_bytes(bytes);
-        let digits = std::iter::repeat_with(|| {
-            let digit = BASE32[(left >> 59) as usize];
-            left <<= 5;
-            char::from(digit)
-        });
-        Self::new(digits.take(KEY_RANDOM_CHARS).collect())
+        Self::new(base32::digits(u64::from_be_bytes(bytes)).take(KEY_RANDOM_CHARS).collect())
     }
 
     fn new(text: String) -> Self {

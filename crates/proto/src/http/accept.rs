@@ -121,7 +121,7 @@ fn parse_quality(text: &str) -> Option<Quality> {
 }
 
 /// Splits at every `separator` that does not stand in a quoted string (RFC 9110 section 5.6.4).
-fn split_unquoted(text: &str, separator: u8) -> impl Iterator<Item = &str> {
+pub(crate) fn split_unquoted(text: &str, separator: u8) -> impl Iterator<Item = &str> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
         let whole = rest?;
