@@ -296,6 +296,12 @@ pub const ARCHIVE_FORM_MAX_BYTES: usize = 1024 * 1024;
 pub const GET_LISTING_MAX_BYTES: usize = 64 * 1024 * 1024;
 /// The paths of folders that wait to be looked into hold this much at most.
 pub const GET_FOLDERS_MAX_BYTES: usize = 64 * 1024 * 1024;
+/// Connections to one sibling that are kept for the next question.
+pub const SIBLING_CONNECTIONS_KEPT: usize = 64;
+/// What a sibling says of itself is no longer than this,
+pub const SIBLING_HELLO_MAX_BYTES: usize = 4 * 1024;
+/// and its listing of a folder than this.
+pub const SIBLING_LISTING_MAX_BYTES: usize = 16 * 1024 * 1024;
 /// What is fetched from a sibling for several readers stands in a window of so many bytes,
 pub const RELAY_WINDOW_BYTES: usize = 4 * 1024 * 1024;
 /// or of so many, while all windows together hold more than

@@ -21,7 +21,7 @@ pub use self::key::{GivenKey, JoinKey};
 pub use self::link::{ClientKey, Link, Secret};
 pub use self::put::Put;
 pub use self::sharing::{Guests, Open, Share};
-pub use self::siblings::{Peer, Siblings};
+pub use self::siblings::Siblings;
 
 mod get;
 mod key;

@@ -1,5 +1,6 @@
 //! What answers are made of: nothing, bytes at hand, or parts of a file.
 
+use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -24,6 +25,18 @@ pub enum Content {
     File(FileReader),
     /// A folder as an archive, made while it is sent.
     Archive(Box<ArchiveReader>),
+    /// What comes from elsewhere while it is sent.
+    Other(Box<dyn Source>),
+}
+
+/// Contents that come piece by piece from wherever they are.
+pub trait Source: fmt::Debug + Send {
+    /// The next piece; `None` at the end. An error breaks the connection, so that what was sent never
+    /// looks whole.
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Chunk>>>;
+
+    /// How many bytes are still to come, where that is known.
+    fn remaining_bytes(&self) -> Option<u64>;
 }
 
 impl Content {
@@ -34,6 +47,7 @@ impl Content {
             Self::Bytes(bytes) => Some(bytes.len() as u64),
             Self::File(reader) => Some(reader.remaining_bytes()),
             Self::Archive(reader) => reader.has_ended().then_some(0),
+            Self::Other(source) => source.remaining_bytes(),
         }
     }
 }
@@ -103,6 +117,7 @@ impl http_body::Body for Body {
             }
             Content::File(reader) => reader.poll_chunk(cx),
             Content::Archive(reader) => reader.poll_chunk(cx),
+            Content::Other(source) => source.poll_chunk(cx),
         };
         if let Poll::Ready(Some(Ok(chunk))) = &chunk {
             self.given_bytes += chunk.remaining() as u64;

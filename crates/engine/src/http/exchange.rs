@@ -52,6 +52,10 @@ impl Books {
     }
 }
 
+/// Among an answer's extensions: what its line in the log should tell besides.
+#[derive(Clone, Debug)]
+pub struct Remark(pub String);
+
 /// A request that is being answered. When it is dropped, the request is over.
 #[derive(Debug)]
 pub struct Exchange {

@@ -29,7 +29,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::body::{Body, Content};
-use super::exchange::{Books, Exchange};
+use super::exchange::{Books, Exchange, Remark};
 use super::express::{Express, Ready};
 use super::pass::Pass;
 use super::patient_io::PatientIo;
@@ -334,6 +334,9 @@ async fn respond<H: Handler>(
     match receipt.received_bytes() {
         0 => {}
         received_bytes => exchange.note(format!("{} received", Size(received_bytes))),
+    }
+    if let Some(Remark(remark)) = head.extensions.remove::<Remark>() {
+        exchange.note(remark);
     }
     let pass = head.extensions.remove::<Pass>();
     exchange.answered(head.status.as_u16(), content.remaining_bytes(), pass);

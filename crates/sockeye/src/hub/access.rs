@@ -82,6 +82,18 @@ pub struct Reader {
 }
 
 impl Visitor {
+    /// Another server of this hub's group, which may read.
+    pub fn sibling(caller: &Caller) -> Self {
+        Self {
+            may_read: true,
+            may_write: false,
+            is_host: false,
+            known: Known::Address(caller.peer.ip()),
+            guest: None,
+            pass: None,
+        }
+    }
+
     /// As a sender of files.
     pub fn sender(&self) -> Sender {
         let holder = match (&self.guest, &self.known) {

@@ -36,7 +36,7 @@ impl Site {
         match self.join(request, caller, body).await {
             Err(refusal) if negotiate(accept) == Wanted::Page => {
                 let mut answer = page::join(refusal.status, &refusal.why);
-                answer.headers_mut().extend(refusal.field.map(|(name, value)| (Some(name), value)));
+                answer.headers_mut().extend(refusal.fields);
                 Ok(answer)
             }
             joined => joined,

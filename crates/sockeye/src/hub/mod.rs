@@ -23,6 +23,7 @@ use crate::hub::site::Beside;
 use crate::services::by_hand::shell_word;
 use crate::services::files::serve::receive::Receiving;
 use crate::services::files::serve::{self, Conversations, Listener};
+use crate::services::files::siblings::Siblings;
 use crate::services::text::listeners::Listeners;
 use crate::services::{Hub, Service, Text, Wire, of_the_hub};
 use crate::serving::{self, Server, announce};
@@ -57,6 +58,7 @@ pub fn up(arguments: cli::Up) -> Result<(), Failure> {
     let invite = Invite::new(&ground.places, arguments.network.addr, fingerprint);
     let receiving = Receiving::new(&share, &arguments.share);
     let server = Server::new(arguments.server)?;
+    let siblings = Siblings::new(&server, &arguments.siblings)?;
     serving::run(&server, Driver::Tasks, || async {
         if server.flags.quiet {
             for place in &ground.places {
@@ -74,7 +76,8 @@ pub fn up(arguments: cli::Up) -> Result<(), Failure> {
             serving::print(&at_start.table())?;
         }
         let tls = certificate.map(|certificate| certificate.put_to_use(&server.log));
-        ground.start(&server, receiving, access, invite, tls)
+        siblings.keep_up();
+        ground.start(&server, receiving, access, (invite, siblings), tls)
     })
 }
 
@@ -192,7 +195,7 @@ impl Ground {
         server: &Server,
         receiving: Receiving,
         access: Arc<Access>,
-        invite: Invite,
+        (invite, siblings): (Invite, Arc<Siblings>),
         tls: Option<ServerTls>,
     ) -> Result<(), Failure> {
         let mut doors = Vec::new();
@@ -211,7 +214,7 @@ impl Ground {
             conversations.doorkeeper =
                 (access.wanted() == Wanted::Always).then(|| doorkeeper.clone());
         }
-        let beside = Beside { places: self.places, doors, access, invite };
+        let beside = Beside { places: self.places, doors, access, invite, siblings };
         serve::start(server, receiving, self.files, conversations, beside, tls)
     }
 }

@@ -34,6 +34,8 @@ use crate::services::files::serve::receive::pieces::PREFIX;
 use crate::services::files::serve::refusal::Refusal;
 use crate::services::files::serve::share::Share;
 use crate::services::files::serve::{archive, file, folder};
+use crate::services::files::siblings::Siblings;
+use crate::services::files::siblings::us::{self, wants_only_ours};
 use crate::serving::Server;
 
 /// The first name of the hub's own paths.
@@ -52,6 +54,7 @@ pub struct Site {
     pub(super) access: Arc<Access>,
     pub(super) receiving: Receiving,
     pub(super) invite: Invite,
+    siblings: Arc<Siblings>,
 }
 
 /// What the site is part of.
@@ -65,6 +68,8 @@ pub struct Beside {
     pub access: Arc<Access>,
     /// How others get in.
     pub invite: Invite,
+    /// Who is asked for what is missing here.
+    pub siblings: Arc<Siblings>,
 }
 
 /// A site as the engine serves it, in the clear or within TLS.
@@ -113,6 +118,7 @@ impl Site {
             access: beside.access,
             receiving,
             invite: beside.invite,
+            siblings: beside.siblings,
         }
     }
 
@@ -129,14 +135,19 @@ impl Site {
             let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::FORBIDDEN);
             Refusal::new(status, refusal.to_string())
         })?;
+        self.siblings.us().refuse_loop(&request.headers)?;
         let path = SharePath::parse(request.uri.path())
             .map_err(|e| Refusal::new(StatusCode::BAD_REQUEST, e.to_string()))?;
         let asking = Asking { request, path: &path, hosts: asked.hosts, asked: &asked, caller };
-        if let Some(answer) = for_everybody(&asking)? {
+        if let Some(answer) = for_everybody(&asking, &self.siblings)? {
             return Ok(answer);
         }
         if request.method == Method::POST && path.encoded() == "/-/join" {
             return self.joined(request, caller, body).await;
+        }
+        // A sibling may read what members of its group may; it is no guest.
+        if is_safe(&request.method) && self.siblings.us().is_from_member(request, caller) {
+            return self.answer_visitor(&asking, &Visitor::sibling(caller), body).await;
         }
         let visitor = self.access.visitor(request, caller)?;
         let mut answer = self.answer_visitor(&asking, &visitor, body).await?;
@@ -198,7 +209,10 @@ impl Site {
         let opened = match self.open(path).await {
             Err(refusal) if refusal.status == StatusCode::NOT_FOUND => {
                 let emblem = is_favicon(path).then(|| page::emblem(&request.headers)).flatten();
-                return emblem.ok_or(refusal);
+                return match emblem {
+                    Some(emblem) => Ok(emblem),
+                    None => self.elsewhere(asking, refusal).await,
+                };
             }
             opened => opened?,
         };
@@ -220,6 +234,27 @@ impl Site {
                 self.listing(request, path, descriptor, form).await
             }
         }
+    }
+
+    /// What is missing here, from a sibling; a sibling that asks gets only what is here.
+    async fn elsewhere(&self, asking: &Asking<'_>, missing: Refusal) -> Result<Answer, Refusal> {
+        let Asking { request, path, asked, .. } = asking;
+        if !self.siblings.are_asked() {
+            return Err(missing);
+        }
+        if wants_only_ours(&request.headers) {
+            // Its answer to a sibling means the same; others are told what RFC 9111 (section 5.2.1.7)
+            // wants.
+            let is_sibling = request.headers.contains_key(us::SIBLING);
+            let status =
+                if is_sibling { StatusCode::NOT_FOUND } else { StatusCode::GATEWAY_TIMEOUT };
+            return Err(Refusal { status, ..missing });
+        }
+        let is_hidden = path.is_hidden() && !self.share.shows_hidden();
+        if is_hidden || path.wants_folder() || archive::wanted(request)?.is_some() {
+            return Err(missing);
+        }
+        self.siblings.relay(request, path, asked).await
     }
 
     /// A file that was looked up for this request since then, and lies at a path that may be another.
@@ -425,7 +460,7 @@ impl Handler for Site {
 }
 
 /// What is answered whoever asks: the page's own files, and that the hub is well.
-fn for_everybody(asking: &Asking<'_>) -> Result<Option<Answer>, Refusal> {
+fn for_everybody(asking: &Asking<'_>, siblings: &Siblings) -> Result<Option<Answer>, Refusal> {
     let Asking { request, path, .. } = asking;
     if !matches!(request.method, Method::GET | Method::HEAD) || path.segments().next() != Some(OWN)
     {
@@ -437,6 +472,7 @@ fn for_everybody(asking: &Asking<'_>) -> Result<Option<Answer>, Refusal> {
         "/-/join" => Some(page::join(StatusCode::OK, "")),
         "/-/api/clock" => Some(exchange::clock()),
         "/-/api/echo" => Some(exchange::echo(request)?),
+        us::HELLO => Some(siblings.us().answer_hello(request)?),
         _ => page::asset(&encoded, &request.headers),
     })
 }

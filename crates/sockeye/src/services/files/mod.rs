@@ -4,7 +4,8 @@
 //! raw wire takes a file's name and gives its bytes. Everything is opened beneath the shared folder
 //! by the kernel's own resolution, so that no name leads out of it.
 //!
-//! [`serve`] is the server's side with one file a wire, [`call`] the client's.
+//! [`serve`] is the server's side with one file a wire, [`call`] the client's; [`siblings`] are other
+//! servers, asked for what is missing here.
 
 use sockeye_proto::address::Scheme;
 
@@ -12,6 +13,7 @@ use super::{DefaultPort, Hub, Service, Wire};
 
 pub mod call;
 pub mod serve;
+pub mod siblings;
 
 /// The row in the registry.
 pub const SERVICE: Service = Service {

@@ -13,7 +13,7 @@ pub mod get;
 mod key;
 mod meter;
 pub mod put;
-mod reach;
+pub mod reach;
 mod redirect;
 
 /// How long a server may be silent.

@@ -286,6 +286,14 @@ fn protect(head: &mut HeaderMap, media_type: &str, asked: &Asked<'_>) {
     }
 }
 
+/// The same for what comes from another server, whatever that said.
+pub fn protect_relayed(head: &mut HeaderMap, asked: &Asked<'_>) {
+    let media_type = field(head, header::CONTENT_TYPE).unwrap_or("application/octet-stream");
+    let media_type = media_type.to_owned();
+    set(head, header::CONTENT_TYPE, &media_type);
+    protect(head, &media_type, asked);
+}
+
 fn internal(what: &str) -> Refusal {
     Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, format!("the file cannot be read: {what}"))
 }

@@ -26,6 +26,7 @@ use crate::services::driver::{self, NoDatagrams};
 use crate::services::files::serve::raw::RawService;
 use crate::services::files::serve::receive::Receiving;
 use crate::services::files::serve::share::Share;
+use crate::services::files::siblings::Siblings;
 use crate::serving::{self, Server, announce, reachable};
 use crate::tls::Certificate;
 
@@ -97,6 +98,7 @@ pub fn alone(arguments: cli::ServeFiles) -> Result<(), Failure> {
         has_https.then(|| Certificate::get(&arguments.tls, &arguments.server)).transpose()?;
     let receiving = Receiving::new(&share, &arguments.share);
     let server = Server::new(arguments.server)?;
+    let siblings = Siblings::new(&server, &arguments.siblings)?;
     conversations.doorkeeper = arguments.join_key.doorkeeper(&server)?;
     let doorkeeper = conversations.doorkeeper.clone();
     let who = if doorkeeper.is_some() { "everybody with the key" } else { "everybody" };
@@ -123,7 +125,8 @@ pub fn alone(arguments: cli::ServeFiles) -> Result<(), Failure> {
         }
         let wanted = Access::new(Wanted::Always, doorkeeper, DataFolder::default());
         let (access, invite) = (Arc::new(wanted), Invite::new(&places, None, fingerprint));
-        let beside = Beside { places, doors: Vec::new(), access, invite };
+        siblings.keep_up();
+        let beside = Beside { places, doors: Vec::new(), access, invite, siblings };
         let tls = certificate.map(|certificate| certificate.put_to_use(&server.log));
         start(&server, receiving, listeners, conversations, beside, tls)
     })

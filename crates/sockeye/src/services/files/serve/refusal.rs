@@ -18,19 +18,19 @@ pub struct Refusal {
     pub status: StatusCode,
     /// Why, in a sentence without its full stop.
     pub why: String,
-    /// A field that goes with it.
-    pub field: Option<(header::HeaderName, HeaderValue)>,
+    /// Fields that go with it.
+    pub fields: Vec<(header::HeaderName, HeaderValue)>,
 }
 
 impl Refusal {
     /// A no with a reason.
     pub fn new(status: StatusCode, why: impl Into<String>) -> Self {
-        Self { status, why: why.into(), field: None }
+        Self { status, why: why.into(), fields: Vec::new() }
     }
 
     /// With a header field.
     pub fn with(mut self, name: header::HeaderName, value: HeaderValue) -> Self {
-        self.field = Some((name, value));
+        self.fields.push((name, value));
         self
     }
 
@@ -87,7 +87,7 @@ impl Refusal {
             // RFC 9110, section 15.5.2. Basic would have browsers ask for a user and a password.
             head.insert(header::WWW_AUTHENTICATE, BEARER);
         }
-        if let Some((name, value)) = &self.field {
+        for (name, value) in &self.fields {
             head.insert(name, value.clone());
         }
         answer
@@ -125,6 +125,11 @@ fn advice(status: StatusCode) -> &'static str {
         StatusCode::FORBIDDEN => {
             "The person who runs the hub can give its program the right to read it."
         }
+        StatusCode::GATEWAY_TIMEOUT => {
+            "It may be at one of the hubs that could not be asked: load the page again when they are \
+             back."
+        }
+        StatusCode::BAD_GATEWAY => "Load the page again.",
         StatusCode::MISDIRECTED_REQUEST => {
             "Use the address that the hub prints when it starts, or have it started with --host and \
              this name."
@@ -151,6 +156,8 @@ fn title(status: StatusCode) -> &'static str {
         StatusCode::REQUEST_TIMEOUT => "Too slow",
         StatusCode::TOO_MANY_REQUESTS => "Too many wrong keys",
         StatusCode::SERVICE_UNAVAILABLE => "Busy",
+        StatusCode::GATEWAY_TIMEOUT => "Not all could be asked",
+        StatusCode::BAD_GATEWAY => "Broken off",
         _ => status.canonical_reason().unwrap_or("Error"),
     }
 }
