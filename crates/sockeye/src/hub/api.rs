@@ -10,6 +10,7 @@ use sockeye_engine::listen::Door;
 use sockeye_engine::metrics::{Exposition, ServiceCounters};
 
 use super::{Place, page};
+use crate::services::files::siblings::Siblings;
 use crate::services::of_the_hub;
 
 /// What the hub knows of itself.
@@ -82,7 +83,7 @@ impl Facts {
     }
 
     /// In the Prometheus text format.
-    pub fn metrics(&self, (kept_files, kept_bytes): (usize, usize)) -> String {
+    pub fn metrics(&self, (kept_files, kept_bytes): (usize, usize), siblings: &Siblings) -> String {
         let mut out = Exposition::default();
         let up_s = Timestamp::now().duration_since(self.started).as_secs().max(0) as u64;
         out.metric(
@@ -146,6 +147,13 @@ impl Facts {
         for (what, help, n) in kept {
             let name = format!("sockeye_files_kept_{what}");
             out.metric(&name, "gauge", help, &[(String::new(), n as u64)]);
+        }
+        if siblings.are_asked() {
+            let counts = siblings.counts();
+            let ways: Vec<(String, u64)> =
+                counts.by_way().map(|(way, count)| (format!("{{how=\"{way}\"}}"), count)).into();
+            let help = "Answers of files by how they came: from here, or from siblings.";
+            out.metric("sockeye_files_came_total", "counter", help, &ways);
         }
         out.metric("sockeye_answers_total", "counter", "Answers by class of status.", &answers);
         out.into_text()

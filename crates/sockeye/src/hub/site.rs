@@ -28,12 +28,13 @@ use super::access::{self, Access, Visitor};
 use super::invite::Invite;
 use super::{Place, api, exchange, page};
 use crate::services::files;
+use crate::services::files::serve::file::CACHE_STATUS;
 use crate::services::files::serve::folder::Form;
 use crate::services::files::serve::receive::Receiving;
 use crate::services::files::serve::receive::pieces::PREFIX;
 use crate::services::files::serve::refusal::Refusal;
 use crate::services::files::serve::share::Share;
-use crate::services::files::serve::{archive, file, folder};
+use crate::services::files::serve::{archive, file, folder, prove};
 use crate::services::files::siblings::Siblings;
 use crate::services::files::siblings::us::{self, wants_only_ours};
 use crate::serving::Server;
@@ -103,6 +104,9 @@ impl Site {
         let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let mut names = vec![machine.clone(), format!("{machine}.local")];
         names.extend(server.flags.host.iter().cloned());
+        if let Some(how) = beside.siblings.hit() {
+            share.says(how.clone());
+        }
         let mut doors = vec![(files::SERVICE.name, door.clone())];
         doors.extend(beside.doors);
         Self {
@@ -224,6 +228,12 @@ impl Site {
                 let shown = path.display();
                 Err(Refusal::new(StatusCode::NOT_FOUND, format!("{shown} is a file, not a folder")))
             }
+            Opened::File(opened) if request.headers.contains_key(us::PROVE) => {
+                let (opened, proof) = prove::prove(request, opened).await?;
+                let mut answer = self.file(asking, path, opened, since)?;
+                answer.headers_mut().extend(proof.map(|proof| (us::PROOF, proof)));
+                Ok(answer)
+            }
             Opened::File(opened) => self.file(asking, path, opened, since),
             Opened::Folder(..) if !path.wants_folder() => Ok(to_folder(request, path)),
             Opened::Folder(descriptor, _) => {
@@ -269,9 +279,15 @@ impl Site {
         if file::may_be_hot(request)
             && let Some(hot) = self.share.keep((request.uri.path(), path), &file, since)
         {
+            self.siblings.was_here();
             return file::answer_hot(request, &hot, asked);
         }
-        file::answer(request, path.name().unwrap_or_default(), file, asked)
+        let mut answer = file::answer(request, path.name().unwrap_or_default(), file, asked)?;
+        if let Some(how) = self.share.how() {
+            answer.headers_mut().insert(CACHE_STATUS, how.clone());
+        }
+        self.siblings.was_here();
+        Ok(answer)
     }
 
     /// What somebody gets who may not read: a browser the way in, or a page to drop files on.
@@ -300,7 +316,10 @@ impl Site {
         match encoded.as_str() {
             "/-/metrics" => {
                 let media_type = "text/plain; version=0.0.4; charset=utf-8";
-                return Ok(api::answer(media_type, self.facts.metrics(self.share.kept())));
+                return Ok(api::answer(
+                    media_type,
+                    self.facts.metrics(self.share.kept(), &self.siblings),
+                ));
             }
             "/-/api/hub" => {
                 let body = format!("{}\n", self.describe(hosts, (visitor, caller)));
@@ -428,7 +447,10 @@ impl Handler for Site {
         let hot = self.share.hot(target)?;
         let asked = Asked { safe_method: true, hosts: &[host], ..Asked::default() };
         admit(&asked, &self.names).ok()?;
-        self.access.lets_strangers_read(caller).then(|| file::ready(&hot))
+        self.access.lets_strangers_read(caller).then(|| {
+            self.siblings.was_here();
+            file::ready(&hot)
+        })
     }
 
     fn at_once(&self, request: &Parts, caller: &Caller) -> Option<Answer> {
@@ -444,6 +466,7 @@ impl Handler for Site {
         admit(&asked, &self.names).ok()?;
         let reader = self.access.reader(request, caller)?;
         let mut answer = file::answer_hot(request, &hot, &asked).ok()?;
+        self.siblings.was_here();
         if let Some(pass) = reader.pass {
             answer.extensions_mut().insert(pass);
         }

@@ -25,6 +25,8 @@ use super::media_type;
 use super::refusal::Refusal;
 
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+/// RFC 9211.
+pub const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 /// A file that is kept in memory, with the head of its answer.
@@ -122,7 +124,7 @@ pub fn answer_hot(request: &Parts, hot: &Hot, asked: &Asked<'_>) -> Result<Answe
 
 /// What is made for a file before it is kept in memory; none for one that may yet change without
 /// showing it.
-pub fn beforehand(name: &[u8], facts: &Facts) -> Option<Beforehand> {
+pub fn beforehand(name: &[u8], facts: &Facts, how: Option<&HeaderValue>) -> Option<Beforehand> {
     let validators = validators(facts, SystemTime::now());
     if validators.etag.weak {
         return None;
@@ -133,6 +135,9 @@ pub fn beforehand(name: &[u8], facts: &Facts) -> Option<Beforehand> {
     head.insert(header::CONTENT_LENGTH, facts.length.into());
     validate(&mut head, &validators);
     protect(&mut head, &media_type, &Asked::default());
+    if let Some(how) = how {
+        head.insert(CACHE_STATUS, how.clone());
+    }
     let mut written = b"HTTP/1.1 200 OK\r\n".to_vec();
     for (name, value) in &head {
         for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {

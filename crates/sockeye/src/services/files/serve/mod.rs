@@ -1,5 +1,6 @@
 //! The server's side of files: [`share`] finds what a path leads to, [`http`] and [`raw`] are the
-//! wires, [`file`](mod@file), [`folder`] and [`archive`] make the answers, [`refusal`] says no.
+//! wires, [`file`](mod@file), [`folder`] and [`archive`] make the answers, [`prove`] states what another
+//! server is to compare, [`refusal`] says no.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -34,6 +35,7 @@ pub mod archive;
 pub mod file;
 pub mod folder;
 pub mod media_type;
+pub mod prove;
 pub mod raw;
 pub mod receive;
 pub mod refusal;

@@ -3,8 +3,9 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use http::HeaderValue;
 use sockeye_engine::disk::folder::{Blocking, FileHandle, Folder, OpenError, Opened};
 use sockeye_engine::disk::hot::HotFiles;
 use sockeye_proto::http::target::SharePath;
@@ -19,6 +20,8 @@ pub struct Share {
     place: PathBuf,
     shows_hidden: bool,
     hot: Arc<HotFiles<Beforehand>>,
+    /// What answers say of how they came.
+    how: OnceLock<HeaderValue>,
 }
 
 impl Share {
@@ -26,7 +29,7 @@ impl Share {
     pub fn open(dir: &Path, shows_hidden: bool) -> io::Result<Self> {
         let place = dir.canonicalize()?;
         let folder = Arc::new(Folder::open(&place)?);
-        Ok(Self { folder, place, shows_hidden, hot: Arc::default() })
+        Ok(Self { folder, place, shows_hidden, hot: Arc::default(), how: OnceLock::new() })
     }
 
     /// Where it is, for the person who shares it.
@@ -42,6 +45,17 @@ impl Share {
     /// Whether names that begin with a dot are shown.
     pub fn shows_hidden(&self) -> bool {
         self.shows_hidden
+    }
+
+    /// Has answers from here say how they came: the value of Cache-Status (RFC 9211). To be said
+    /// before the first of them.
+    pub fn says(&self, how: HeaderValue) {
+        let _ = self.how.set(how);
+    }
+
+    /// What answers from here say of how they came.
+    pub fn how(&self) -> Option<&HeaderValue> {
+        self.how.get()
     }
 
     /// The folder itself, for listing on a thread that may block.
@@ -69,7 +83,8 @@ impl Share {
         since: Tick,
     ) -> Option<Arc<Hot>> {
         let name = path.name().unwrap_or_default();
-        self.hot.offer((target, path), file, since, |facts| file::beforehand(name, facts))
+        self.hot
+            .offer((target, path), file, since, |facts| file::beforehand(name, facts, self.how()))
     }
 
     /// How many files are kept in memory, and their bytes.

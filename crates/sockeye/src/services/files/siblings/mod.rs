@@ -30,11 +30,11 @@ use sockeye_proto::siblings::roster::{Origin, Roster};
 use self::contact::Contact;
 use self::flight::{Failed, Flight, Head, fly, in_words};
 use self::relayed::Relayed;
-use self::us::{CACHE_STATUS, Group, PROXY_STATUS, Us};
+use self::us::{Group, PROXY_STATUS, Us};
 use self::wanted::Wanted;
 use crate::cli;
 use crate::exit::Failure;
-use crate::services::files::serve::file;
+use crate::services::files::serve::file::{self, CACHE_STATUS};
 use crate::services::files::serve::refusal::Refusal;
 use crate::serving::Server;
 
@@ -79,6 +79,20 @@ pub struct Counts {
     pub unreached: Counter,
     /// Too much was being fetched.
     pub busy: Counter,
+}
+
+impl Counts {
+    /// Each by its name in the metrics.
+    pub fn by_way(&self) -> [(&'static str, u64); 6] {
+        [
+            ("hit", self.hits.get()),
+            ("sibling", self.relayed.get()),
+            ("sibling-collapsed", self.collapsed.get()),
+            ("nobody", self.nobody.get()),
+            ("unreached", self.unreached.get()),
+            ("busy", self.busy.get()),
+        ]
+    }
 }
 
 impl Siblings {
@@ -128,6 +142,13 @@ impl Siblings {
     /// What an answer from here says of how it came (RFC 9211); `None` where there are no siblings.
     pub fn hit(&self) -> Option<&HeaderValue> {
         self.hit.as_ref()
+    }
+
+    /// Something was answered from here.
+    pub fn was_here(&self) {
+        if self.is_wanted {
+            self.counts.hits.add(1);
+        }
     }
 
     /// Whether anybody is asked for what is missing here.

@@ -30,8 +30,6 @@ pub const PROVE: HeaderName = HeaderName::from_static("sockeye-prove");
 pub const PROOF: HeaderName = HeaderName::from_static("sockeye-proof");
 /// RFC 9209.
 pub const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
-/// RFC 9211.
-pub const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 /// Where a hub says who it is.
 pub const HELLO: &str = "/-/api/sibling";
 

@@ -5,6 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use sockeye_proto::http::target::SharePath;
 
 use super::us::PROVE;
+use crate::services::files::serve::file::CACHE_STATUS;
 
 const TRAVELLING_FIELDS: usize = 6;
 /// The fields that travel: the range, and the conditions (RFC 9110, sections 13 and 14).
@@ -80,7 +81,7 @@ pub(super) fn passed_on(fields: &HeaderMap) -> HeaderMap {
         header::ETAG,
         header::LAST_MODIFIED,
         header::ACCEPT_RANGES,
-        super::us::CACHE_STATUS,
+        CACHE_STATUS,
     ];
     let pairs = PASSED_ON.into_iter().filter_map(|name| {
         let value = fields.get(&name)?.clone();
