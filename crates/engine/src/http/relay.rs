@@ -24,6 +24,10 @@ use tokio::time::{Sleep, sleep_until};
 
 use crate::clock;
 
+/// While only few wait for the others, it may be the machine that is slow: then it is waited for so
+/// many times as long.
+const FEW_WAIT: u32 = 5;
+
 /// Bytes in all windows.
 static HELD_BYTES: AtomicUsize = AtomicUsize::new(0);
 
@@ -66,8 +70,9 @@ struct Inner {
     kept_bytes: usize,
     ending: Ending,
     seats: Vec<Option<Seat>>,
-    /// Since when the feed has waited for room while some reader has had all,
-    held_up_since: Option<Tick>,
+    /// Since when the feed has waited for room while some reader has had all, and how much less that
+    /// counts than if most had,
+    held_up_since: Option<(Tick, u32)>,
     /// and for how long before, since the window was
     held_up: Duration,
     /// here.
@@ -250,19 +255,32 @@ impl Inner {
         }
         self.feeding = Some(cx.waker().clone());
         let end = self.end();
-        let is_anybody_done = self.seats.iter().flatten().any(|seat| seat.had == end);
-        if !is_anybody_done {
+        self.bank(now);
+        let (mut readers, mut waiting) = (0, 0);
+        for seat in self.seats.iter().flatten().filter(|seat| !seat.is_left_behind) {
+            readers += 1;
+            waiting += u32::from(seat.had == end);
+        }
+        if waiting == 0 {
             // All are at it; none waits for another.
             return Room::NoneUntil(None);
         }
-        let since = *self.held_up_since.get_or_insert(now);
-        let left = RELAY_LAG.saturating_sub(self.held_up);
-        if now.since(since) < left {
-            return Room::NoneUntil(Some(since + left));
+        if self.held_up >= RELAY_LAG {
+            self.count_anew();
+            self.leave_behind();
+            return Room::Some;
         }
-        self.count_anew();
-        self.leave_behind();
-        Room::Some
+        let most = 2 * waiting >= readers;
+        let slowed = if most { 1 } else { FEW_WAIT };
+        self.held_up_since = Some((now, slowed));
+        Room::NoneUntil(Some(now + slowed * (RELAY_LAG - self.held_up)))
+    }
+
+    /// Counts the time that somebody has waited for others.
+    fn bank(&mut self, now: Tick) {
+        if let Some((since, slowed)) = self.held_up_since.take() {
+            self.held_up += now.since(since) / slowed;
+        }
     }
 
     fn count_anew(&mut self) {
@@ -271,9 +289,11 @@ impl Inner {
         self.counted_from = self.kept_from;
     }
 
-    /// The rest goes on without those in the window's first half.
+    /// The rest goes on without the slowest, and all others in the window's first half.
     fn leave_behind(&mut self) {
-        let bound = self.kept_from + self.kept_bytes as u64 / 2;
+        let half = self.kept_from + self.kept_bytes as u64 / 2;
+        let slowest = self.seats.iter().flatten().filter(|seat| !seat.is_left_behind);
+        let bound = slowest.map(|seat| seat.had + 1).min().unwrap_or(0).max(half);
         for seat in self.seats.iter_mut().flatten().filter(|seat| seat.had < bound) {
             seat.is_left_behind = true;
             if let Some(waker) = seat.waker.take() {
@@ -314,8 +334,11 @@ impl Inner {
             skip -= kept.len();
         }
         sits.had += piece.len() as u64;
-        if sits.had - piece.len() as u64 == self.kept_from {
-            self.let_go();
+        let has_all = sits.had == end;
+        self.let_go();
+        if has_all {
+            // How long the feed waits for the others depends on who waits with it.
+            self.wake_feed();
         }
         Poll::Ready(Ok(Taken::Bytes(piece)))
     }
@@ -342,9 +365,7 @@ impl Inner {
             has_gone = true;
         }
         if has_gone {
-            if let Some(since) = self.held_up_since.take() {
-                self.held_up += clock::now().since(since);
-            }
+            self.bank(clock::now());
             if self.kept_from - self.counted_from >= RELAY_WINDOW_BYTES as u64 {
                 self.count_anew();
             }
@@ -460,6 +481,41 @@ mod tests {
         assert!(matches!(take(&mut slow).await, Ok(Taken::LeftBehind(0))));
         feed.put(Bytes::from_static(b"on"));
         assert_eq!(&bytes(&mut fast).await[..], b"on");
+    }
+
+    #[tokio::test]
+    async fn what_all_have_had_makes_room_however_it_came() {
+        let (relay, mut feed, mut first) = Relay::new();
+        let mut second = relay.join().unwrap();
+        // Short enough that it is kept for who joins, until it is not.
+        for piece in 0..64 {
+            feed.put(Bytes::from(vec![piece; RELAY_WINDOW_BYTES / 32]));
+            bytes(&mut first).await;
+            bytes(&mut second).await;
+            assert!(has_room(&mut feed).await);
+        }
+        assert!(relay.lock().kept_bytes <= RELAY_SCARCE_WINDOW_BYTES);
+    }
+
+    #[tokio::test]
+    async fn the_slowest_is_left_behind_wherever_in_the_window_it_is() {
+        let (relay, mut feed, mut fast) = Relay::new();
+        let mut slow = relay.join().unwrap();
+        for _ in 0..4 {
+            feed.put(Bytes::from(vec![7; RELAY_WINDOW_BYTES / 4]));
+            bytes(&mut fast).await;
+        }
+        for _ in 0..3 {
+            bytes(&mut slow).await;
+        }
+        feed.put(window());
+        bytes(&mut fast).await;
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(feed.poll_room(&mut context).is_pending(), "it waits");
+        let later = clock::now() + RELAY_LAG;
+        assert_eq!(relay.lock().room(later, &mut context), Room::Some);
+        let had = 3 * RELAY_WINDOW_BYTES as u64 / 4;
+        assert!(matches!(take(&mut slow).await, Ok(Taken::LeftBehind(at)) if at == had));
     }
 
     #[tokio::test]

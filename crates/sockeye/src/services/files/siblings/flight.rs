@@ -104,6 +104,8 @@ struct Pilot {
     asking: Vec<(Sibling, Asking)>,
     /// The answer whose body is under way.
     coming: Option<(Sibling, Said)>,
+    /// Whether its readers are slower than it; then it is not it that pauses.
+    is_held_up: bool,
     /// Of a HEAD: what each said.
     heads: Vec<(Sibling, Said)>,
     /// Bytes of the body that were passed on.
@@ -133,6 +135,7 @@ pub(super) async fn fly(
         search,
         asking: Vec::new(),
         coming: None,
+        is_held_up: false,
         heads: Vec::new(),
         passed: 0,
         hash: None,
@@ -244,7 +247,8 @@ impl Pilot {
             if event.is_ready() {
                 return event;
             }
-            timer.as_mut().poll(cx).map(|()| Event::Time)
+            let on_time = if self.is_held_up { Event::Progress } else { Event::Time };
+            timer.as_mut().poll(cx).map(|()| on_time)
         })
         .await
     }
@@ -317,10 +321,12 @@ impl Pilot {
     ) -> Poll<Event> {
         loop {
             match feed.poll_room(cx) {
-                Poll::Ready(true) => {}
+                Poll::Ready(true) => *has_progressed |= std::mem::take(&mut self.is_held_up),
                 Poll::Ready(false) => return Poll::Ready(Event::Left),
-                // It is the readers who are slow.
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending => {
+                    self.is_held_up = true;
+                    return Poll::Pending;
+                }
             }
             let Some((_, said)) = &mut self.coming else { return Poll::Ready(Event::Time) };
             match said.poll_piece(cx) {

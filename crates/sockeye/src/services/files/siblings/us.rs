@@ -139,6 +139,11 @@ impl Us {
 
     fn check(&self, request: &Parts, caller: &Caller) -> Option<()> {
         let group = self.group.as_ref()?;
+        // What stands there twice, no proof holds to.
+        let is_clear = |name: &HeaderName| request.headers.get_all(name).iter().count() <= 1;
+        if !is_clear(&header::RANGE) || !is_clear(&PROVE) {
+            return None;
+        }
         let claim = Claim::parse(text(&request.headers, &SIBLING)?)?;
         if claim.to != self.id || claim.group != group.name || claim.from == self.id {
             return None;
@@ -171,8 +176,9 @@ impl Us {
 
     /// Refuses what has passed here before.
     pub fn refuse_loop(&self, fields: &HeaderMap) -> Result<(), Refusal> {
-        let mut via = fields.get_all(header::VIA).iter().filter_map(|via| via.to_str().ok());
-        if !via.any(|via| via_names(via, &self.id)) {
+        let mut via = fields.get_all(header::VIA).iter();
+        // Also where somebody before us has written what is no text.
+        if !via.any(|via| via_names(&String::from_utf8_lossy(via.as_bytes()), &self.id)) {
             return Ok(());
         }
         let status = format!("{}; error=proxy_loop_detected", self.id);
