@@ -406,3 +406,6 @@ impl Search {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;
