@@ -426,6 +426,7 @@ impl<'a, A: Asks> World<'a, A> {
         if !question.open.is_empty() {
             return Err(format!("{:?} is still asked", question.open));
         }
+        let resumed = question.judge.has_resumed() && *verdict == Verdict::Whole;
         let Body { passed, .. } = &question.body;
         if passed.windows(2).any(|pair| pair[0] != pair[1]) {
             return Err(format!("the reader got a mixture: {passed:?}"));
@@ -439,8 +440,13 @@ impl<'a, A: Asks> World<'a, A> {
             Verdict::Unreached(_) => ("unreached", passed.is_empty()),
             Verdict::Busy => ("busy", passed.is_empty()),
         };
+        if *verdict == Verdict::Nobody && self.seed.one_in(3) {
+            // Who comes now may have it.
+            let soon = self.queue.now() + Duration::from_millis(10);
+            self.queue.push(soon, Happens::Comes);
+            self.queue.push(soon, Happens::Ask);
+        }
         *self.ended.entry(name).or_default() += 1;
-        let resumed = question.judge.has_resumed() && *verdict == Verdict::Whole;
         *self.ended.entry("resumed").or_default() += u32::from(resumed);
         if fits { Ok(()) } else { Err(format!("{verdict:?} after {} chunks", passed.len())) }
     }
