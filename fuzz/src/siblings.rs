@@ -113,7 +113,7 @@ fn event_of(byte: u8) -> Event {
         16..20 => Event::Progress,
         n @ 20..24 => Event::Broke { passed: u64::from(byte), may_resume: n % 4 != 0 },
         24..26 => Event::Ended,
-        26 if byte & 7 == 0 => Event::Left,
+        26 if sibling == Sibling(0) => Event::Left,
         _ => Event::Time,
     }
 }
