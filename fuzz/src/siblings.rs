@@ -69,7 +69,11 @@ pub fn sibling_search(data: &[u8]) {
         now = now + std::time::Duration::from_millis(u64::from(event[0]) * u64::from(event[0]) / 4);
         search.handle(&mut roster, now, event_of(event[1]));
         if let Event::Probed(from, _) | Event::Fetched(from, _) = event_of(event[1]) {
-            asked.retain(|who| *who != from);
+            asked.retain(|(who, _)| *who != from);
+        }
+        // A fetch ends with its body, also with one that had no head.
+        if matches!(event_of(event[1]), Event::Broke { .. } | Event::Ended) {
+            asked.retain(|(_, is_fetch)| !is_fetch);
         }
         let next = drain(&mut search, &mut roster, now, &mut asked);
         assert!(end.is_none() || next == end, "{end:?}, then {next:?}");
@@ -85,15 +89,17 @@ fn drain(
     search: &mut Search,
     roster: &mut Roster,
     now: Tick,
-    asked: &mut Vec<Sibling>,
+    asked: &mut Vec<(Sibling, bool)>,
 ) -> Option<Verdict> {
     for _ in 0..64 {
-        match search.next(roster, now) {
+        let action = search.next(roster, now);
+        match action {
             Action::Probe(whom) | Action::Fetch { from: whom, .. } => {
-                assert!(!asked.contains(&whom), "{whom} is asked twice at once");
-                asked.push(whom);
+                let is_asked = asked.iter().any(|(who, _)| *who == whom);
+                assert!(!is_asked, "{whom} is asked twice at once");
+                asked.push((whom, matches!(action, Action::Fetch { .. })));
             }
-            Action::Abandon(whom) => asked.retain(|who| *who != whom),
+            Action::Abandon(whom) => asked.retain(|(who, _)| *who != whom),
             Action::Wait(until) => {
                 assert!(until.is_none_or(|until| until > now), "it would wait for the past");
                 return None;
