@@ -18,12 +18,14 @@ mod access;
 mod datagram;
 mod form;
 mod http;
+mod siblings;
 mod text;
 
 pub use access::{credentials, keyed_dialogue};
 pub use datagram::{datagram_guard, datagram_roster};
 pub use form::form;
 pub use http::{accept, conditional, content_range, guard, plain, range, raw_name, target};
+pub use siblings::{sibling_fields, sibling_search};
 pub use text::{client, framing};
 
 /// A target's function.
@@ -45,5 +47,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("plain", plain),
     ("range", range),
     ("raw_name", raw_name),
+    ("sibling_fields", sibling_fields),
+    ("sibling_search", sibling_search),
     ("target", target),
 ];

@@ -13,6 +13,7 @@ mod base32;
 mod base64;
 pub mod clients;
 pub mod clock;
+mod constant_time;
 pub mod datagram;
 pub mod echo;
 pub mod files;

@@ -8,6 +8,7 @@
 //! - [`stream`] has simulated TCP connections: machine to machine, machine to script, and many
 //!   conversations that share one machine.
 //! - [`datagrams`] has endpoints that exchange datagrams over faulty links.
+//! - [`siblings`] has questions to siblings that lie, stall, die and come back.
 //! - [`network`] is what both stand on: the event queue, links for datagrams, pipes for streams.
 //! - [`reference`](mod@reference) has models, written from the wire's description alone, that look
 //!   at a whole conversation afterwards and say what it had to be.
@@ -37,6 +38,7 @@ pub mod datagrams;
 pub mod network;
 pub mod reference;
 pub mod seed;
+pub mod siblings;
 pub mod stream;
 pub mod trace;
 pub mod trial;

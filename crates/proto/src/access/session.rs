@@ -8,6 +8,7 @@ use std::fmt;
 
 use super::Key;
 use crate::base64::{CHARS_OF_128_BITS, is_url_digit, url_128};
+use crate::constant_time::is_equal;
 use crate::limits::TOKEN_CHARS;
 
 /// What tells this use of a key from any other (BLAKE3's key derivation).
@@ -53,9 +54,7 @@ impl Token {
     /// right.
     pub fn is_of(&self, key: &Key) -> bool {
         let (id, proof) = self.0.as_bytes().split_at(CHARS_OF_128_BITS);
-        let right = proof_of(id, key);
-        let pairs = proof[1..].iter().zip(&right);
-        pairs.fold(0, |sum, (a, b)| core::hint::black_box(sum | (a ^ b))) == 0
+        is_equal(&proof[1..], &proof_of(id, key))
     }
 
     /// Who it is of: 22 characters, which are no secret.

@@ -8,6 +8,7 @@ use core::net::{IpAddr, SocketAddr};
 use std::fmt;
 
 use crate::base64::{is_url_digit, url_128};
+use crate::constant_time::is_equal;
 use crate::limits::{COOKIE_CHARS, COOKIE_SLOT};
 use crate::machine::Tick;
 
@@ -136,12 +137,6 @@ fn address_bytes(address: IpAddr) -> [u8; 16] {
         IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
         IpAddr::V6(v6) => v6.octets(),
     }
-}
-
-/// Looks at every byte, whatever the first of them are.
-fn is_equal(a: &[u8; COOKIE_CHARS], b: &[u8; COOKIE_CHARS]) -> bool {
-    let difference = a.iter().zip(b).fold(0, |sum, (a, b)| core::hint::black_box(sum | (a ^ b)));
-    difference == 0
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ use thiserror::Error;
 use super::hex;
 use super::node::NodeId;
 use super::nonce::Nonce;
+use crate::constant_time::is_equal;
 use crate::limits::{GROUP_KEY_MAX_BYTES, GROUP_KEY_MIN_BYTES, GROUP_NAME_MAX_CHARS};
 
 mod claim;
@@ -286,10 +287,9 @@ impl Proof {
 }
 
 impl PartialEq for Proof {
-    /// Looks at every byte, whatever the first of them are.
+    /// In constant time.
     fn eq(&self, other: &Self) -> bool {
-        let pairs = self.0.iter().zip(&other.0);
-        pairs.fold(0, |sum, (a, b)| core::hint::black_box(sum | (a ^ b))) == 0
+        is_equal(&self.0, &other.0)
     }
 }
 

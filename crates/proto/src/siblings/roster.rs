@@ -281,9 +281,12 @@ impl Roster {
         self.had.when((path, sibling)).is_some_and(|then| now.since(then) < SIBLING_LATELY)
     }
 
-    /// All siblings said that they have it not.
+    /// All siblings said that they have it not. If one was seen to have it since, by another question,
+    /// that is not remembered.
     pub(super) fn nobody_has(&mut self, now: Tick, path: PathMark) {
-        self.nobody.note(now, path);
+        if self.entries.keys().all(|sibling| self.had.when((path, *sibling)).is_none()) {
+            self.nobody.note(now, path);
+        }
     }
 
     /// Whether they said so, and it is still believed.

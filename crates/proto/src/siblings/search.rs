@@ -227,13 +227,13 @@ impl Search {
             Stage::Stopped => {}
         }
         self.end_fetch(roster);
+        roster.has_not(self.path, from);
         if !may_resume {
             return self.finish(roster, Verdict::Broken);
         }
         // What the others said may be long ago.
         self.asked.retain(|_, standing| *standing == Standing::Spent);
         self.asked.insert(from, Standing::Spent);
-        roster.has_not(self.path, from);
         self.resume_at = Some(passed);
     }
 
@@ -406,3 +406,6 @@ impl Search {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,10 @@
 //! - [`framing`] parts what a peer sent into messages.
 //! - [`conversation`] says what had to be answered, in what order and in what kind.
 //! - [`peer`] invents peers of every manner to try.
+//! - [`siblings`] says whom a question to siblings has to ask next, and how it has to end; this one
+//!   looks at each step, because the steps of several questions depend on each other.
 
 pub mod conversation;
 pub mod framing;
 pub mod peer;
+pub mod siblings;

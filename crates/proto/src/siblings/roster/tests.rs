@@ -182,6 +182,10 @@ fn that_nobody_has_it_is_believed_for_two_seconds_or_until_something_appears() {
     roster.has(at(0), path, siblings[0]);
     assert!(!roster.does_nobody_have(at(0), path), "a sibling has it");
     roster.nobody_has(at(0), path);
+    assert!(!roster.does_nobody_have(at(0), path), "who has it is believed");
+    roster.has_not(path, siblings[0]);
+    roster.nobody_has(at(0), path);
+    assert!(roster.does_nobody_have(at(0), path));
     roster.add(at(0), Origin::Found).unwrap();
     assert!(!roster.does_nobody_have(at(0), path), "a new sibling may");
 }
@@ -190,10 +194,8 @@ fn that_nobody_has_it_is_believed_for_two_seconds_or_until_something_appears() {
 fn what_is_remembered_of_strange_paths_is_bounded() {
     let (mut roster, siblings) = roster_of(1);
     for number in 0..2 * SIBLING_HAD_MAX as u64 {
-        let path = PathMark::new(&format!("/{number}"));
-        roster.nobody_has(at(number), path);
-        roster.has(at(number), path, siblings[0]);
-        roster.nobody_has(at(number), path);
+        roster.has(at(number), PathMark::new(&format!("/{number}")), siblings[0]);
+        roster.nobody_has(at(number), PathMark::new(&format!("/no/{number}")));
     }
     assert_eq!((roster.had.len(), roster.nobody.len()), (SIBLING_HAD_MAX, NOBODY_HAS_MAX));
 }

@@ -20,7 +20,9 @@ pub enum Event {
     /// The head of a fetch's answer came, or the fetch failed before it. To a fetch that resumes,
     /// [`Reply::Has`] is only what has proven that the content is the same.
     Fetched(Sibling, Reply),
-    /// Bytes of the fetch's body came. Once in a while is enough: a pause is over when it is told.
+    /// Bytes of the fetch's body came. Once in a while is enough: a pause is over when it is told. It is
+    /// also what to tell, instead of [`Event::Time`], when nothing was read from the sibling because
+    /// the readers take nothing: that pause is not the sibling's.
     Progress,
     /// The fetch's body broke off. It is also the answer to an [`Action::Abandon`] of a fetch whose
     /// body was under way, and the only event that is awaited after one.
