@@ -14,6 +14,7 @@ mod base64;
 pub mod clients;
 pub mod clock;
 pub mod datagram;
+pub mod discovery;
 pub mod echo;
 pub mod files;
 pub mod http;
