@@ -50,6 +50,18 @@ pub fn addresses() -> Vec<InterfaceAddress> {
     found
 }
 
+/// The names of the loopback interfaces, `lo` as a rule.
+pub fn loopback_names() -> Vec<String> {
+    let Ok(all) = getifaddrs() else { return Vec::new() };
+    let mut names: Vec<String> = all
+        .filter(|one| one.flags.contains(InterfaceFlags::IFF_LOOPBACK))
+        .map(|one| one.interface_name)
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
 fn is_physical(interface: &str) -> bool {
     Path::new("/sys/class/net").join(interface).join("device").exists()
 }

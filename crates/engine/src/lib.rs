@@ -2,13 +2,14 @@
 //!
 //! The decisions themselves are pure and live in `sockeye-proto`; the services that give them a
 //! purpose live in the binary. This crate owns every system call and every library that owns a
-//! protocol (hyper, rustls). Its dependencies run one way: engine -> proto.
+//! protocol (hyper, rustls, mdns-sd). Its dependencies run one way: engine -> proto.
 
 pub mod access;
 pub mod activity;
 pub mod call;
 pub mod clock;
 pub mod datagram;
+pub mod discovery;
 pub mod disk;
 pub mod drive;
 pub mod gate;

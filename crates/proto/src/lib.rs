@@ -15,6 +15,7 @@ pub mod clients;
 pub mod clock;
 mod constant_time;
 pub mod datagram;
+pub mod discovery;
 pub mod echo;
 pub mod files;
 pub mod http;

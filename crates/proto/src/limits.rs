@@ -319,6 +319,38 @@ pub const EXCHANGE_MESSAGE_MAX_BYTES: usize = 4_096;
 /// Of a message that who watches the wire is shown, at most this much.
 pub const SHOWN_MAX_BYTES: usize = 2_048;
 
+/// What a hub is called on the network: one label of DNS (RFC 6763, section 4.1.1).
+pub const INSTANCE_NAME_MAX_BYTES: usize = 63;
+/// A key, an equals sign and its value in a TXT record (RFC 6763, section 6.1).
+pub const TXT_STRING_MAX_BYTES: usize = 255;
+/// A machine's or a folder's name in an announcement; what is longer is cut.
+pub const ANNOUNCED_NAME_MAX_BYTES: usize = 120;
+/// Services of one hub that are read from its announcement.
+pub const ANNOUNCED_SERVICES_MAX: usize = 32;
+/// Wires of one of these.
+pub const ANNOUNCED_WIRES_MAX: usize = 8;
+/// Addresses of one hub.
+pub const ANNOUNCED_ADDRESSES_MAX: usize = 16;
+/// Hubs that are known at once; more are not seen until one of these has gone.
+pub const DISCOVERED_HUBS_MAX: usize = 256;
+/// How often those who look for others ask who is here.
+pub const DISCOVERY_ROUND: Duration = Duration::from_secs(20);
+/// Who was not heard for so long is gone; three rounds had no answer.
+pub const DISCOVERY_SILENCE: Duration = Duration::from_mins(1);
+/// How often it is looked at how much strangers have made us remember.
+pub const DISCOVERY_CHECK: Duration = Duration::from_secs(1);
+/// Records of DNS that are remembered of all that is announced on the network, by ourselves and by
+/// strangers; then all of it is forgotten.
+pub const DISCOVERY_RECORDS_MAX: usize = 8_192;
+/// And times at which one of these wants to be looked at again.
+pub const DISCOVERY_TIMERS_MAX: usize = 131_072;
+/// Announcements of hubs that are not known yet, until all is forgotten.
+pub const DISCOVERY_STRANGERS_MAX: usize = 16_384;
+/// How long nothing is listened to after all was forgotten for the second time in a minute.
+pub const DISCOVERY_PAUSE: Duration = Duration::from_secs(30);
+/// How long the goodbye of a hub that ends may take.
+pub const GOODBYE_DEADLINE: Duration = Duration::from_secs(1);
+
 const _: () = {
     let room_for_nothing = (AMPLIFICATION_MAX - 1) * DATAGRAM_HEADERS_BYTES;
     assert!(ERROR_TEXT_MAX_BYTES <= room_for_nothing, "an error answers an empty datagram");
@@ -399,4 +431,11 @@ const _: () = {
         "what a sibling says of itself fits, with two ids, a count and a proof"
     );
     assert!(COUNTS_WINDOW.is_multiple_of(64), "a window is whole words");
+    assert!(ANNOUNCED_NAME_MAX_BYTES + 8 <= TXT_STRING_MAX_BYTES, "a name fits beside its key");
+    assert!(3 * DISCOVERY_ROUND.as_secs() <= DISCOVERY_SILENCE.as_secs(), "silence is no accident");
+    assert!(
+        DISCOVERY_SILENCE.as_secs() <= SIBLING_SILENCE.as_secs(),
+        "who is missed is missed once"
+    );
+    assert!(GOODBYE_DEADLINE.as_secs() < DRAIN_DEADLINE.as_secs(), "a goodbye is waited for");
 };

@@ -16,6 +16,7 @@ use sockeye_proto::text::framing::{self, Framer};
 
 use crate::exit::Failure;
 
+pub use self::find::Find;
 pub use self::get::{Get, Pin};
 pub use self::key::{GivenKey, JoinKey};
 pub use self::link::{ClientKey, Link, Secret};
@@ -23,6 +24,7 @@ pub use self::put::Put;
 pub use self::sharing::{Guests, Open, Share};
 pub use self::siblings::Siblings;
 
+mod find;
 mod get;
 mod key;
 mod link;
@@ -66,6 +68,8 @@ pub enum Verb {
     Echo(Echo),
     /// Ask a clock server for the date or the time.
     Clock(Clock),
+    /// List the hubs on this network, their pages and services.
+    Find(Find),
     /// Show this machine's key, which lets others in, or make a new one.
     Key(KeyVerb),
 }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 mod cli;
 mod data;
+mod discovery;
 mod exit;
 mod generate;
 mod hub;
@@ -49,6 +50,7 @@ fn run(cli: cli::Cli) -> Result<(), exit::Failure> {
         cli::Verb::Put(put) => services::files::call::put::put(put),
         cli::Verb::Echo(echo) => services::echo::call::echo(echo),
         cli::Verb::Clock(clock) => services::clock::call::clock(clock),
+        cli::Verb::Find(find) => discovery::find::find(find),
         cli::Verb::Key(key) => hub::key::show(key),
     }
 }

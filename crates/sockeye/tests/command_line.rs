@@ -46,6 +46,7 @@ fn help_of_every_verb_ends_well_and_shows_what_to_type() {
             &["get", "--help"],
             &["--output", "--overwrite", "--json", "Examples:", "standard output", "--key"],
         ),
+        (&["find", "--help"], &["--wait", "--json", "Examples:", "UDP port 5353"]),
         (&["put", "--help"], &["FILE|FOLDER", "--json", "Examples:", "--key", "--ephemeral"]),
     ] {
         let (code, stdout, stderr) = outcome(arguments, &[]);
@@ -102,6 +103,9 @@ fn wrong_usage_is_exit_2_and_names_what_is_wrong() {
     let both = ["serve", "files", "--on", "tcp://127.0.0.1:0", "--on", "http://[::1]:0"];
     assert_usage_error(&[&both[..], &["--driver", "threads"]].concat(), "leave --driver out");
     assert_usage_error(&["serve", "files", "--ipv4", "--ipv6"], "--ipv6");
+    for wait in ["0s", "99ms", "1h", "-1s", "soon"] {
+        assert_usage_error(&["find", &format!("--wait={wait}")], "from 100ms to 5m, like 2s");
+    }
     assert_usage_error(&["get"], "URL");
     assert_usage_error(&["get", "http://h/x", "--overwrte"], "--overwrite");
 }

@@ -8,6 +8,7 @@
 //! the question            sockeye sibling 1, method, target, Range, Sockeye-Prove,
 //!                         from, to, nonce, count, group
 //! the answer to a hello   sockeye sibling hello 1, id, challenge, nonce, group
+//! the fingerprint         sockeye group 1, group; of the HMAC only the first 8 bytes
 //! ```
 //!
 //! Each stands on a line that `\n` ends, an absent field as an empty line. The question's proof
@@ -23,6 +24,7 @@ use super::hex;
 use super::node::NodeId;
 use super::nonce::Nonce;
 use crate::constant_time::is_equal;
+use crate::discovery::group::Fingerprint;
 use crate::limits::{GROUP_KEY_MAX_BYTES, GROUP_KEY_MIN_BYTES, GROUP_NAME_MAX_CHARS};
 
 mod claim;
@@ -151,6 +153,12 @@ impl GroupKey {
     /// Whether a proof is that of this answer; in constant time, as [`Self::verify`].
     pub fn verify_hello(&self, hello: &Hello<'_>, proof: &Proof) -> bool {
         hello.with_lines(|lines| self.is_proof_of(lines, proof))
+    }
+
+    /// What members of a group with this key announce, so that they find each other; no proof.
+    pub fn fingerprint(&self, name: &GroupName) -> Fingerprint {
+        let mac = self.over(&["sockeye group 1", name.as_str()]).finalize().into_bytes();
+        Fingerprint::new(std::array::from_fn(|at| mac[at]))
     }
 
     fn proof_of(&self, lines: &[&str]) -> Proof {

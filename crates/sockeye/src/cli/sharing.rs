@@ -10,6 +10,7 @@ use crate::size::Size;
 /// Who else may.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "The network")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Guests {
     /// Listens on all addresses of this machine. Whoever comes needs the key, which is in the link
     /// and the QR code that are shown.
@@ -25,6 +26,10 @@ pub struct Guests {
     /// With --lan, starts the services too that are of use to few.
     #[arg(long, requires = "lan")]
     pub all: bool,
+    /// Does not tell the network that this hub is here: `sockeye find` will not show it.
+    /// With --find-peers the others of the group still are to find it.
+    #[arg(long)]
+    pub no_announce: bool,
     /// Makes a new key first; the old one lets nobody in any more.
     #[arg(long)]
     pub new_key: bool,

@@ -9,7 +9,7 @@ pub const EXIT_STATUS: [Entry; 6] = [
         "0",
         "What was asked for is done. A server was ended by Ctrl-C, SIGTERM or --exit-after-idle.",
     ),
-    ("1", "The other side said no: not found, refused, busy."),
+    ("1", "The other side said no: not found, refused, busy. `sockeye find' found nobody."),
     ("2", "Wrong usage: an argument, a setting, a folder that is not there."),
     ("3", "The network or this machine failed: no route, timed out, a port that is taken."),
     ("4", "What arrived is not what was sent."),
@@ -90,6 +90,14 @@ pub fn description(name: &str) -> &'static [&'static str] {
              beside it. A file that exists is not replaced without --overwrite.",
         ],
         "sockeye-put" => &["Up to four files are on their way at once; large ones go in pieces."],
+        "sockeye-find" => &[
+            "A hub that was started with --lan announces itself by multicast DNS (service _sockeye._tcp, UDP \
+             port 5353), unless --no-announce keeps it to itself; hubs of this machine are listed, too. What is \
+             listed is what each hub says of itself, and nobody vouches for it.",
+            "With --json, each line is an object: name, id, machine, folder, page (its address), pages (at all \
+             addresses), access (key, read or open), group, addresses, and services, each with its name \
+             and urls. What a hub did not say is null.",
+        ],
         "sockeye-key" => &[
             "The key is made when it is first needed, and is kept in the data folder. A hub that runs \
              keeps the one that it started with.",

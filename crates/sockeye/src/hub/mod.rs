@@ -18,6 +18,7 @@ use self::access::{Access, Wanted};
 use self::invite::Invite;
 use crate::cli;
 use crate::data::DataFolder;
+use crate::discovery::announce::{Presence, announce};
 use crate::exit::Failure;
 use crate::hub::site::Beside;
 use crate::services::by_hand::shell_word;
@@ -26,7 +27,7 @@ use crate::services::files::serve::{self, Conversations, Listener};
 use crate::services::files::siblings::Siblings;
 use crate::services::text::listeners::Listeners;
 use crate::services::{Hub, Service, Text, Wire, of_the_hub};
-use crate::serving::{self, Server, announce};
+use crate::serving::{self, Server};
 use crate::tls::Certificate;
 
 pub mod access;
@@ -57,12 +58,13 @@ pub fn up(arguments: cli::Up) -> Result<(), Failure> {
     let access = access_of(&arguments, &ground.places)?;
     let invite = Invite::new(&ground.places, arguments.network.addr, fingerprint);
     let receiving = Receiving::new(&share, &arguments.share);
+    let (is_announced, finds_peers) = (is_announced(&arguments), arguments.siblings.find_peers);
     let server = Server::new(arguments.server)?;
     let siblings = Siblings::new(&server, &arguments.siblings)?;
     serving::run(&server, Driver::Tasks, || async {
         if server.flags.quiet {
             for place in &ground.places {
-                announce(place.scheme, place.address)?;
+                serving::announce(place.scheme, place.address)?;
             }
         } else {
             let at_start = table::AtStart {
@@ -77,8 +79,26 @@ pub fn up(arguments: cli::Up) -> Result<(), Failure> {
         }
         let tls = certificate.map(|certificate| certificate.put_to_use(&server.log));
         siblings.keep_up();
-        ground.start(&server, receiving, access, (invite, siblings), tls)
+        let presence = is_announced.then(|| Presence {
+            id: siblings.us().id().clone(),
+            folder: share.name(),
+            wanted: access.wanted(),
+            group: siblings.fingerprint(),
+            places: ground.places.clone(),
+        });
+        let told = finds_peers.then(|| Arc::clone(&siblings).listener());
+        ground.start(&server, receiving, access, (invite, siblings), tls)?;
+        if let Some(presence) = presence {
+            announce(&server, &presence, told);
+        }
+        Ok(())
     })
+}
+
+/// Who opens the hub to the network, or looks for others there, is to be found.
+fn is_announced(arguments: &cli::Up) -> bool {
+    let network = &arguments.network;
+    (network.lan && !network.no_announce) || arguments.siblings.find_peers
 }
 
 /// What is of use to few is not offered to the network unless asked for.

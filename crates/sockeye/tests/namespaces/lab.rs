@@ -66,20 +66,7 @@ impl Lab {
 
     /// `sockeye serve ...` on one of the machines; it has printed where it listens.
     pub(crate) fn serve(&self, side: Side, arguments: &[&str]) -> Server {
-        let mut command = support::sockeye();
-        let program = command.get_program().to_owned();
-        let removed: Vec<_> = command
-            .get_envs()
-            .map(|(name, value)| (name.to_owned(), value.map(ToOwned::to_owned)))
-            .collect();
-        command = support::other_program("ip", "iproute2");
-        for (name, value) in removed {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
-        command.args(["netns", "exec", self.name(side)]).arg(program);
+        let mut command = inside(self.name(side), &support::sockeye());
         command.args(["serve"]).args(arguments).arg("--quiet");
         Server::start(&mut command, 1)
     }
@@ -87,12 +74,9 @@ impl Lab {
     /// Does something on one of the machines, on a thread of its own; the sockets that it opens
     /// stay there.
     pub(crate) fn on<T: Send>(&self, side: Side, work: impl FnOnce() -> T + Send) -> T {
-        let path = format!("/run/netns/{}", self.name(side));
         std::thread::scope(|scope| {
             let thread = scope.spawn(move || {
-                let namespace = std::fs::File::open(&path).unwrap();
-                let kind = Some(LinkNameSpaceType::Network);
-                move_into_link_name_space(rustix::fd::AsFd::as_fd(&namespace), kind).unwrap();
+                enter(self.name(side));
                 work()
             });
             thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -178,7 +162,27 @@ pub(crate) fn ask(socket: &UdpSocket, server: SocketAddr, request: &[u8]) -> Vec
     buffer
 }
 
-fn ip(arguments: &[&str]) {
+/// The same program with the same variables in a namespace; its arguments are still to come.
+pub(crate) fn inside(namespace: &str, program: &Command) -> Command {
+    let mut command = support::other_program("ip", "iproute2");
+    for (name, value) in program.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command.args(["netns", "exec", namespace]).arg(program.get_program());
+    command
+}
+
+/// Moves this thread, and what it starts from now on, into a namespace.
+pub(crate) fn enter(namespace: &str) {
+    let namespace = std::fs::File::open(format!("/run/netns/{namespace}")).unwrap();
+    let kind = Some(LinkNameSpaceType::Network);
+    move_into_link_name_space(rustix::fd::AsFd::as_fd(&namespace), kind).unwrap();
+}
+
+pub(crate) fn ip(arguments: &[&str]) {
     let output = support::other_program("ip", "iproute2").args(arguments).output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "ip {}: {stderr}", arguments.join(" "));

@@ -2,7 +2,7 @@
 //! addresses are neither loopback nor proven, and anybody can write any address into a datagram.
 //!
 //! These tests want root and `ip`, and fail without. More of the same, for a long proof, with
-//! `-- --include-ignored` for the loops that only half a minute of the same ends:
+//! `-- --include-ignored` for what takes more than half a minute:
 //!
 //! | variable | meaning |
 //! |---|---|
@@ -14,5 +14,6 @@ mod amplification;
 mod keys;
 mod lab;
 mod loops;
+mod neighbours;
 #[path = "../support/mod.rs"]
 mod support;

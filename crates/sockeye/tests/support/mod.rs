@@ -36,6 +36,8 @@ pub(crate) fn sockeye() -> Command {
         }
     }
     command.env("NO_COLOR", "1").env("XDG_DATA_HOME", data_home()).stdin(Stdio::null());
+    // The network around whoever runs the tests is told nothing.
+    command.env("SOCKEYE_NO_ANNOUNCE", "1");
     command
 }
 

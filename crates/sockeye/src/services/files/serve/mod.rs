@@ -18,6 +18,8 @@ use sockeye_proto::text::framing::Framer;
 
 use crate::cli;
 use crate::data::DataFolder;
+use crate::discovery;
+use crate::discovery::announce::Presence;
 use crate::exit::Failure;
 use crate::hub::Place;
 use crate::hub::access::{Access, Wanted};
@@ -101,6 +103,7 @@ pub fn alone(arguments: cli::ServeFiles) -> Result<(), Failure> {
     let receiving = Receiving::new(&share, &arguments.share);
     let server = Server::new(arguments.server)?;
     let siblings = Siblings::new(&server, &arguments.siblings)?;
+    let finds_peers = arguments.siblings.find_peers;
     conversations.doorkeeper = arguments.join_key.doorkeeper(&server)?;
     let doorkeeper = conversations.doorkeeper.clone();
     let who = if doorkeeper.is_some() { "everybody with the key" } else { "everybody" };
@@ -128,9 +131,21 @@ pub fn alone(arguments: cli::ServeFiles) -> Result<(), Failure> {
         let wanted = Access::new(Wanted::Always, doorkeeper, DataFolder::default());
         let (access, invite) = (Arc::new(wanted), Invite::new(&places, None, fingerprint));
         siblings.keep_up();
+        let presence = Presence {
+            id: siblings.us().id().clone(),
+            folder: share.name(),
+            wanted: if access.doorkeeper().is_some() { Wanted::Always } else { Wanted::Nothing },
+            group: siblings.fingerprint(),
+            places: places.clone(),
+        };
+        let told = finds_peers.then(|| Arc::clone(&siblings).listener());
         let beside = Beside { places, doors: Vec::new(), access, invite, siblings };
         let tls = certificate.map(|certificate| certificate.put_to_use(&server.log));
-        start(&server, receiving, listeners, conversations, beside, tls)
+        start(&server, receiving, listeners, conversations, beside, tls)?;
+        if told.is_some() {
+            discovery::announce::announce(&server, &presence, told);
+        }
+        Ok(())
     })
 }
 

@@ -45,6 +45,8 @@ pub(super) struct Contact {
     tls: Option<ClientTls>,
     version: IpVersion,
     trace: Option<Trace>,
+    /// Whether it is asked for nothing unless it has proven that it is of the group.
+    must_prove: bool,
     kept: Mutex<Vec<Kept>>,
     session: Mutex<Session>,
     /// When it was last said hello to, whatever came of it.
@@ -112,10 +114,21 @@ impl Contact {
             tls,
             version,
             trace,
+            must_prove: false,
             kept: Mutex::default(),
             session: Mutex::default(),
             tried: Mutex::default(),
         })
+    }
+
+    /// The same where nobody but itself says that it is a sibling.
+    pub(super) fn must_prove(self) -> Self {
+        Self { must_prove: true, ..self }
+    }
+
+    /// Whether this is its address.
+    pub(super) fn is_at(&self, address: &Address) -> bool {
+        self.address == *address
     }
 
     /// Who it is, if it has said so.
@@ -168,6 +181,9 @@ impl Contact {
             self.hello(us).await?;
         }
         let claim = self.claim(us, asked);
+        if self.must_prove && claim.is_none() {
+            return Err(Trouble::Denied);
+        }
         let is_signed = claim.is_some();
         let answered = self.send(us, asked, claim).await?;
         let is_refused = answered.0.head.status == http::StatusCode::UNAUTHORIZED;
@@ -177,6 +193,9 @@ impl Contact {
         // It may have begun anew, so that what it gave out is not its own any more.
         self.hello(us).await?;
         let claim = self.claim(us, asked);
+        if self.must_prove && claim.is_none() {
+            return Err(Trouble::Denied);
+        }
         self.send(us, asked, claim).await
     }
 

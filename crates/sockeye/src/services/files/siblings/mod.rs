@@ -3,7 +3,7 @@
 //! Whose file it is stays with whom it is: what a sibling has is passed on while it comes, and kept
 //! nowhere. Who is asked, in which order and for how long, is decided by `sockeye_proto::siblings`;
 //! [`contact`] is the way to one of them, [`flight`] a fetch that many clients share, [`relayed`] the
-//! body that a client gets, [`us`] who this hub is among them, [`keeper`] what goes on beside.
+//! body that a client gets, [`found`] takes in those that are found on the network, [`us`] who this hub is among them, [`keeper`] what goes on beside.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -40,6 +40,7 @@ use crate::serving::Server;
 
 mod contact;
 mod flight;
+mod found;
 mod keeper;
 mod relayed;
 pub mod us;
@@ -51,6 +52,8 @@ pub struct Siblings {
     us: Us,
     roster: Mutex<Roster>,
     contacts: RwLock<HashMap<Sibling, Arc<Contact>>>,
+    /// Those that were found on the network, by their ids.
+    found: Mutex<HashMap<String, Sibling>>,
     /// What is being fetched, for who wants the same.
     flights: Mutex<HashMap<Wanted, Weak<Flight>>>,
     counts: Counts,
@@ -105,6 +108,7 @@ impl Siblings {
             us,
             roster: Mutex::default(),
             contacts: RwLock::default(),
+            found: Mutex::default(),
             flights: Mutex::default(),
             counts: Counts::default(),
             log: server.log.clone(),
