@@ -1,8 +1,9 @@
 //! `sockeye get`: a file is fetched, or a folder with everything in it.
 //!
-//! [`http`] (over a [`line`]) and [`raw`] are the wires. Where the bytes go is decided by [`target`],
-//! and [`save`] puts them there: into a file that appears under its name only when it is whole, or to
-//! standard output. [`folder`] goes through the listings of a hub; [`gauge`] tells how far a file is.
+//! [`http`] (over a [`line`]) and [`raw`] are the wires. Where the bytes go is decided by
+//! [`target`], and [`save`] puts them there: into a file that appears under its name only when it
+//! is whole, or to standard output. [`folder`] goes through the listings of a hub; [`gauge`] tells
+//! how far a file is.
 
 use std::future::Future;
 use std::io::{IsTerminal as _, Write as _};
