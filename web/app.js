@@ -308,6 +308,8 @@ window.addEventListener("load", () => {
 const previews = createPreviews({
   folder: () => listing?.folder ?? null,
   items: () => shown,
+  entries: () => (listing?.truncated ? null : (listing?.items ?? null)),
+  share,
   focus: (href) => table.indexOf(href) >= 0 && table.focus(table.indexOf(href)),
   join,
   failed: unreachable,
