@@ -619,6 +619,21 @@ describe("markdown", () => {
     }
   });
 
+  test("has light ground under its pictures in the dark, and none in the light", async () => {
+    await folder.write("drawn.md", "![a](drawing.svg) ![b](harbour.png)\n");
+    try {
+      for (const [colorScheme, wanted] of [["dark", "rgb(255, 255, 255) 8px, rgb(255, 255, 255) 0px"], ["light", "rgba(0, 0, 0, 0) 0px, rgba(0, 0, 0, 0) 0px"]]) {
+        await visit(viewing("drawn.md"), async (page) => {
+          await page.locator(".prose img").nth(1).waitFor();
+          const grounds = await page.locator(".prose img").evaluateAll((images) => images.map((image) => `${getComputedStyle(image).backgroundColor} ${getComputedStyle(image).paddingTop}`));
+          assert.equal(grounds.join(", "), wanted);
+        }, { colorScheme });
+      }
+    } finally {
+      await rm(path.join(folder.root, "drawn.md"));
+    }
+  });
+
   test("shows its source by v, and itself again", () =>
     visit(viewing("notes.md"), async (page) => {
       await page.locator(".prose").waitFor();
