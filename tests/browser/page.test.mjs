@@ -270,6 +270,20 @@ describe("the list", () => {
     }));
 });
 
+describe("a narrow window with a mouse", () => {
+  for (const width of [320, 390, 600]) {
+    test(`a row of ${width} px is as tall with the pointer over it`, () =>
+      visit(at("/"), async (page) => {
+        const row = page.locator("#table tbody:not(.spacer) tr").filter({ hasText: "charts.zip" });
+        const { height } = await row.boundingBox();
+        await row.hover();
+        await row.getByRole("button", { name: "Share charts.zip" }).waitFor();
+        assert.equal((await row.boundingBox()).height, height);
+        assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+      }, { viewport: { width, height: 780 } }));
+  }
+});
+
 describe("files", () => {
   // What is viewed, and how, is preview.test.mjs's.
   test("open over the page, which stays where it is", () =>
