@@ -258,6 +258,7 @@ function showStale(error, retryIn) {
 function showBusy(busy) {
   byId("progress").hidden = !busy;
   byId("files").setAttribute("aria-busy", String(busy));
+  if (busy && !listing) announce("The list is on its way.");
 }
 
 // ---- the tools and the wire ----------------------------------------------
@@ -308,6 +309,8 @@ window.addEventListener("load", () => {
 const previews = createPreviews({
   folder: () => listing?.folder ?? null,
   items: () => shown,
+  entries: () => (listing?.truncated ? null : (listing?.items ?? null)),
+  share,
   focus: (href) => table.indexOf(href) >= 0 && table.focus(table.indexOf(href)),
   join,
   failed: unreachable,
@@ -465,15 +468,18 @@ function step(by, extending = false) {
   table.focus(next);
 }
 
+/** Where the list is on its way, its keys do nothing, rather than what the browser makes of them. */
+const inList = (act) => () => (navigation.isFirstComing() ? undefined : act());
+
 listenForKeys({
-  next: () => step(1),
-  previous: () => step(-1),
-  extendNext: () => step(1, true),
-  extendPrevious: () => step(-1, true),
-  first: () => (table.count() ? table.focus(0) : false),
-  last: () => (table.count() ? table.focus(table.count() - 1) : false),
-  pageDown: () => step(table.pageRows()),
-  pageUp: () => step(-table.pageRows()),
+  next: inList(() => step(1)),
+  previous: inList(() => step(-1)),
+  extendNext: inList(() => step(1, true)),
+  extendPrevious: inList(() => step(-1, true)),
+  first: inList(() => (table.count() ? table.focus(0) : false)),
+  last: inList(() => (table.count() ? table.focus(table.count() - 1) : false)),
+  pageDown: inList(() => step(table.pageRows())),
+  pageUp: inList(() => step(-table.pageRows())),
   open() {
     // On a link or a button, Enter means that link or button.
     if (document.activeElement !== document.body || table.currentIndex() < 0) return false;
@@ -485,7 +491,7 @@ listenForKeys({
     if (index < 0 || !(table.isFocused() || document.activeElement === document.body)) return false;
     picking.pick(table.item(index));
   },
-  pickAll: picking.all,
+  pickAll: inList(picking.all),
   clear: picking.end,
   up() {
     const parent = listing && parentOf(listing.folder);

@@ -1,6 +1,6 @@
 // The key in a link's fragment (`#k=KEY`, and perhaps `&f=FINGERPRINT` for
-// programs, which no script could compare, or `&to=PATH` on the way to a file)
-// leaves the address bar and the
+// programs, which no script could compare, or `&to=PATH` on the way to a file;
+// or behind `#view=NAME&`, which stays) leaves the address bar and the
 // history before anything else runs. A classic, blocking script, loaded first
 // by index.html, join.html and drop.html; whoever trades the key takes it from
 // here, once. Never puts it anywhere else.
@@ -8,10 +8,10 @@
   let key = null;
   let to = null;
   const clean = () => {
-    const found = location.hash.match(/^#k=([^&]*)/);
+    const found = location.hash.match(/^#(?:(view=[^&]*)&)?k=([^&]*)/);
     if (!found) return;
-    history.replaceState(history.state, "", location.pathname + location.search);
-    key = found[1];
+    history.replaceState(history.state, "", location.pathname + location.search + (found[1] ? `#${found[1]}` : ""));
+    key = found[2];
     to = found.input.match(/&to=([^&]+)/)?.[1] ?? null;
     dispatchEvent(new Event("linkkey"));
   };

@@ -178,6 +178,7 @@ export function createNavigation({ browse, view }) {
     /** Shows the listing that came with the page, or asks for it. */
     start(listing) {
       if (!listing) {
+        view.showBusy(true);
         load(wanted, { push: false, place: history.state });
         return;
       }
@@ -196,5 +197,7 @@ export function createNavigation({ browse, view }) {
     refresh: () => refresh(false),
     refreshByItself,
     keepPlace,
+    /** Whether a list is on its way, and none is there. */
+    isFirstComing: () => Boolean(asking) && !shown,
   };
 }

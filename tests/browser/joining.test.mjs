@@ -141,6 +141,25 @@ describe("coming in", () => {
       }
     }));
 
+  test("a link to a file that is viewed lets in, and then shows the file", () =>
+    withHub([], (address) =>
+      asGuest(`${address}/#view=notes.txt&k=${KEY}`, async (page) => {
+        const shown = page.locator("#viewer-name");
+        await eventually(page, () => shown.textContent(), "notes.txt");
+        assert.equal(page.url(), `${address}/#view=notes.txt`);
+        await page.locator(".line").first().waitFor();
+        assert.ok(!(await history(page)).some((url) => url.includes(KEY)));
+        await page.keyboard.press("Escape");
+        await isIn(page);
+        // In the tab where the page is open, only the fragment changes.
+        await page.evaluate((key) => {
+          location.hash = `#view=notes.txt&k=${key}`;
+        }, KEY);
+        await page.locator(".line").first().waitFor();
+        assert.equal(page.url(), `${address}/#view=notes.txt`);
+      }),
+    ));
+
   test("a link opened by who is in already is only cleaned", () =>
     withHub([], (address) =>
       asGuest(`${address}/#k=${KEY}`, async (page) => {

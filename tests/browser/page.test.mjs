@@ -270,6 +270,46 @@ describe("the list", () => {
     }));
 });
 
+describe("a list that is on its way", () => {
+  test("is announced, and its keys do not mean the page's text", async () => {
+    for (let index = 0; index < 1_050; index += 1) await folder.write(`many/sample ${index}.csv`, "", 5);
+    await visit(at("/"), async (page) => {
+      let release;
+      const held = new Promise((resolve) => {
+        release = resolve;
+      });
+      await page.route("**/-/api/list/many/", async (route) => {
+        await held;
+        await route.continue();
+      });
+      await page.goto(at("/many/"));
+      const busy = () => page.locator("#files").getAttribute("aria-busy");
+      await eventually(page, busy, "true");
+      assert.equal(await page.locator("#status").textContent(), "The list is on its way.");
+      for (const key of ["Control+a", "End", "PageDown", "ArrowDown"]) await page.keyboard.press(key);
+      assert.equal(await page.evaluate(() => `${getSelection()}${scrollY}`), "0");
+      release();
+      await eventually(page, busy, "false");
+      await page.keyboard.press("Control+a");
+      await eventually(page, () => page.locator("#status").textContent(), "1,050 items selected");
+    }).finally(() => rm(path.join(folder.root, "many"), { recursive: true }));
+  });
+});
+
+describe("a narrow window with a mouse", () => {
+  for (const width of [320, 390, 600]) {
+    test(`a row of ${width} px is as tall with the pointer over it`, () =>
+      visit(at("/"), async (page) => {
+        const row = page.locator("#table tbody:not(.spacer) tr").filter({ hasText: "charts.zip" });
+        const { height } = await row.boundingBox();
+        await row.hover();
+        await row.getByRole("button", { name: "Share charts.zip" }).waitFor();
+        assert.equal((await row.boundingBox()).height, height);
+        assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+      }, { viewport: { width, height: 780 } }));
+  }
+});
+
 describe("files", () => {
   // What is viewed, and how, is preview.test.mjs's.
   test("open over the page, which stays where it is", () =>

@@ -158,6 +158,69 @@ describe("the viewer", () => {
       assert.equal(await isOpen(page), true);
     }, { expected: [/favicon/] }));
 
+  test("shares what is shown by s, and Escape leads back to it", () =>
+    visit(viewing("knots.py"), async (page) => {
+      await lines(page).first().waitFor();
+      await page.keyboard.press("s");
+      const share = page.getByRole("dialog", { name: "Share “knots.py”" });
+      await share.waitFor();
+      await eventually(page, () => share.textContent().then((words) => words.includes(`${hub.address}/knots.py`)), true);
+      await page.keyboard.press("Escape");
+      await share.waitFor({ state: "hidden" });
+      assert.equal(await isOpen(page), true);
+      await page.keyboard.press("ArrowLeft");
+      await shows(page, "hostile.md");
+    }));
+
+  test("lists the keys that do something to what is shown, and no others", () =>
+    visit(viewing("harbour.png"), async (page) => {
+      const keys = page.getByRole("dialog", { name: "Keys" });
+      const list = async (file) => {
+        if (file) await page.goto(viewing(file));
+        await settled(page);
+        await page.keyboard.press("?");
+        await keys.waitFor();
+        const words = await keys.locator("dd").allTextContents();
+        await page.keyboard.press("Escape");
+        await keys.waitFor({ state: "hidden" });
+        return words.join("; ");
+      };
+      await page.locator(".viewed").waitFor();
+      const picture = await list();
+      assert.match(picture, /pixel for pixel/);
+      assert.match(picture, /first, last picture/);
+      assert.doesNotMatch(picture, /wider than the window|wrap|source/);
+      await page.keyboard.press("1");
+      const text = await list("knots.py");
+      assert.match(text, /wrap long lines/);
+      assert.match(text, /share/);
+      assert.doesNotMatch(text, /first, last picture|pixel|source|play/);
+      assert.match(await list("notes.md"), /source/);
+      assert.match(await list("settings.json"), /indent the JSON/);
+      assert.doesNotMatch(await list("binary.log"), /wrap/);
+    }));
+
+  test("says how much there is, and not how much is drawn", async () => {
+    await folder.write("counted.txt", "x\n".repeat(30_000));
+    try {
+      await visit(viewing("counted.txt"), async (page) => {
+        await eventually(page, () => facts(page).then((words) => / · 30,000 lines · /.test(words)), true);
+        assert.equal(await lines(page).count(), 20_000);
+        // Nobody has read to the end of this one.
+        await page.goto(viewing("long.log"));
+        await eventually(page, () => facts(page).then((words) => / · more than [\d,]+ lines · /.test(words)), true);
+      });
+    } finally {
+      await rm(path.join(folder.root, "counted.txt"));
+    }
+  });
+
+  test("shows no place for a file that has none", () =>
+    visit(viewing("charts.zip"), async (page) => {
+      await shows(page, "charts.zip");
+      assert.equal(await page.locator(".viewer-place").isVisible(), false);
+    }));
+
   test("says what is shown to who listens", () =>
     visit(viewing("knots.py"), async (page) => {
       await eventually(page, () => page.locator(".viewer > [aria-live]").textContent(), "knots.py, 14 lines. ");
@@ -541,12 +604,42 @@ describe("markdown", () => {
       await page.waitForURL("**/charts/");
     }));
 
-  test("shows its source by s, and itself again", () =>
+  test("shows links to what is not there as text that says so", async () => {
+    await folder.write("dead.md", "[a](gone.txt) [b](charts/gone.txt) [c](ftp://h/x) [d](knots.py) [e](charts/bay.txt) [f](charts/) [g](charts) [h](gone/)\n");
+    try {
+      await visit(viewing("dead.md"), async (page) => {
+        const dead = page.locator(".prose .no-link");
+        await eventually(page, () => dead.allTextContents().then((words) => words.join(" ")), "a b c h");
+        assert.match(await dead.nth(0).getAttribute("title"), /not there: \/gone\.txt/);
+        assert.match(await dead.nth(2).getAttribute("title"), /not followed from here: ftp:/);
+        assert.equal((await page.locator(".prose a").allTextContents()).join(" "), "d e f g");
+      }, { expected: failing });
+    } finally {
+      await rm(path.join(folder.root, "dead.md"));
+    }
+  });
+
+  test("has light ground under its pictures in the dark, and none in the light", async () => {
+    await folder.write("drawn.md", "![a](drawing.svg) ![b](harbour.png)\n");
+    try {
+      for (const [colorScheme, wanted] of [["dark", "rgb(255, 255, 255) 8px, rgb(255, 255, 255) 0px"], ["light", "rgba(0, 0, 0, 0) 0px, rgba(0, 0, 0, 0) 0px"]]) {
+        await visit(viewing("drawn.md"), async (page) => {
+          await page.locator(".prose img").nth(1).waitFor();
+          const grounds = await page.locator(".prose img").evaluateAll((images) => images.map((image) => `${getComputedStyle(image).backgroundColor} ${getComputedStyle(image).paddingTop}`));
+          assert.equal(grounds.join(", "), wanted);
+        }, { colorScheme });
+      }
+    } finally {
+      await rm(path.join(folder.root, "drawn.md"));
+    }
+  });
+
+  test("shows its source by v, and itself again", () =>
     visit(viewing("notes.md"), async (page) => {
       await page.locator(".prose").waitFor();
-      await page.keyboard.press("s");
+      await page.keyboard.press("v");
       await eventually(page, () => lines(page).first().textContent(), "# Passage notes");
-      await page.keyboard.press("s");
+      await page.keyboard.press("v");
       await page.locator(".prose").waitFor();
     }));
 
@@ -625,10 +718,10 @@ describe("tables", () => {
     }
   });
 
-  test("show their source by s", () =>
+  test("show their source by v", () =>
     visit(viewing("track.csv"), async (page) => {
       await page.locator(".cells").waitFor();
-      await page.keyboard.press("s");
+      await page.keyboard.press("v");
       await eventually(page, () => lines(page).first().textContent(), "port,miles,hours,remark");
     }));
 });

@@ -14,17 +14,18 @@ export function toolButton({ draw, label, key, pressed = null, run }) {
   );
 }
 
-/** run: {step(by), grid(), keys(), close()} */
+/** run: {step(by), grid(), share(), keys(), close()} */
 export function makeFrame(run) {
   const frame = {
     kind: element("span", { class: "viewer-kind" }),
     name: element("h2", { id: "viewer-name", tabindex: "-1" }),
     facts: element("p", { class: "viewer-facts" }),
     own: element("div", { class: "viewer-own" }),
-    place: element("p", { class: "viewer-place" }),
+    place: element("p", { class: "viewer-place", hidden: true }),
     previous: toolButton({ draw: drawing("previous"), label: "Previous", key: "←", run: () => run.step(-1) }),
     next: toolButton({ draw: drawing("next"), label: "Next", key: "→", run: () => run.step(1) }),
     grid: toolButton({ draw: drawing("grid"), label: "All pictures", key: "g", run: run.grid }),
+    share: toolButton({ draw: icon("share"), label: "Share", key: "s", run: run.share }),
     download: element("a", { class: "viewer-tool", download: true, "aria-label": "Download", title: "Download (d)", "aria-keyshortcuts": "d" }, icon("download")),
     open: element("a", { class: "viewer-tool", target: "_blank", rel: "noopener", "aria-label": "Open the file itself in a new tab", title: "Open the file itself (o)", "aria-keyshortcuts": "o" }, drawing("outside")),
     body: element("div", { class: "viewer-body", tabindex: "0", role: "region", "aria-labelledby": "viewer-name" }),
@@ -37,7 +38,7 @@ export function makeFrame(run) {
     "dialog",
     { class: "viewer", "aria-labelledby": "viewer-name" },
     element("div", { class: "viewer-title" }, frame.kind, frame.name, frame.facts),
-    element("div", { class: "viewer-tools" }, frame.own, element("div", { class: "viewer-steps" }, frame.previous, frame.place, frame.next), frame.grid, frame.download, frame.open, list),
+    element("div", { class: "viewer-tools" }, frame.own, element("div", { class: "viewer-steps" }, frame.previous, frame.place, frame.next), frame.grid, frame.share, frame.download, frame.open, list),
     close,
     frame.body,
     frame.said,
@@ -46,16 +47,6 @@ export function makeFrame(run) {
   document.body.append(frame.dialog);
   return frame;
 }
-
-const COMMON_KEYS = [
-  [["←", "→"], "previous, next file"],
-  [["Home", "End"], "first, last picture"],
-  [["g"], "all pictures"],
-  [["d"], "download"],
-  [["o"], "open the file itself in a new tab"],
-  [["Esc"], "close"],
-  [["?"], "this list"],
-];
 
 function makeKeys() {
   const list = element("dl");
@@ -66,9 +57,9 @@ function makeKeys() {
   );
   return {
     dialog,
-    /** own: [[keys, words]] of what is shown just now. */
-    show(own) {
-      const rows = [...own, ...COMMON_KEYS].map(([keys, words]) => {
+    /** all: [[keys, words]] of those that do something just now. */
+    show(all) {
+      const rows = all.map(([keys, words]) => {
         const term = element("dt");
         for (const key of keys) term.append(element("kbd", {}, key), " ");
         return element("div", {}, term, element("dd", {}, words));

@@ -22,6 +22,8 @@ export async function show(stage) {
   const walker = createWalker(list, tiles, current);
   drawInSight(body, tiles, signal);
   walker.focus(current);
+  stage.explain(["←", "→", "↑", "↓"], "another picture");
+  stage.explain(["Home", "End"], "first, last picture");
   stage.explain(["Enter"], "the picture by itself");
   return { keys: walker.keys };
 }

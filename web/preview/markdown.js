@@ -3,7 +3,9 @@
 
 import { pageOfFolder } from "../addresses.js";
 import { element } from "../element.js";
+import { visibleName } from "../format.js";
 import { kindOf } from "../kinds.js";
+import { drawDeadLinks } from "./dead-links.js";
 import { drawing } from "./drawings.js";
 import { resolveLink, resolvePicture } from "./markdown-address.js";
 import { parseBlocks } from "./markdown-blocks.js";
@@ -24,7 +26,7 @@ export async function show(stage) {
   const source = createSource(stage);
   const text = await source.next();
   if (text === null) throw new Unshowable("This is not text", "There are bytes in it that no text has.");
-  stage.tool({ draw: drawing("source"), label: "Source", key: "s", run: () => stage.showAs("text") });
+  stage.tool({ draw: drawing("source"), label: "Source", key: "v", run: () => stage.showAs("text") });
   const { children, references } = parseBlocks(text);
   const drawer = createDrawer(stage, references);
   const page = element("article", { class: "prose" });
@@ -38,6 +40,7 @@ export async function show(stage) {
   }
   page.addEventListener("click", (event) => followWithin(event, page));
   stage.announce(`${item.shown}, laid out${isWhole ? "" : ", its beginning"}.`);
+  drawDeadLinks(page, stage);
 }
 
 /** A link to a heading of the same text. */
@@ -176,10 +179,10 @@ function createDrawer(stage, references) {
 
   function linkFor(to, title) {
     const link = resolveLink(to, stage.folder);
-    if (!link) return ["span", { class: "no-link", title: "This address is not followed from here." }];
+    if (!link) return ["span", { class: "no-link", title: `This address is not followed from here: ${visibleName(to)}` }];
     if (link.kind === "outside") return ["a", { href: link.href, title: title || link.href, target: "_blank", rel: "noopener noreferrer" }];
     if (link.kind === "here") return ["a", { href: `#${link.fragment}`, title: title || null, "data-fragment": decodedFragment(link.fragment) }];
-    return ["a", { href: addressInShare(link), title: title || null }];
+    return ["a", { href: addressInShare(link), title: title || null, "data-path": link.path }];
   }
 
   /** What this page shows by itself opens in it. */

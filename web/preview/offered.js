@@ -12,10 +12,11 @@ export function hasPreview(item) {
   return !item.folder && (SHOWN.test(item.type) || ["code", "text"].includes(kindOf(item)));
 }
 
-/** page: {folder(), items(), focus(href), join(), failed()} */
+/** page: {folder(), items(), entries(), focus(href), share(item), join(), failed()} */
 export function createPreviews(page) {
   let coming = null;
-  const named = () => (location.hash.startsWith(MARK) ? location.hash.slice(MARK.length) : null);
+  // In a name, & is written otherwise; behind one may stand a key, which is not gone yet.
+  const named = () => (location.hash.startsWith(MARK) ? location.hash.slice(MARK.length).split("&")[0] : null);
 
   /** Shows what the address says, or nothing any more. */
   function follow() {

@@ -59,7 +59,6 @@ function createZoom({ stage, holder, image, isDrawing, width, height }) {
   stage.tool({ draw: drawing("larger"), label: "Larger", key: "+", run: () => set(current() * STEP) });
   stage.explain(["0"], "fit to the window");
   stage.explain(["1"], "pixel for pixel");
-  stage.explain(["Shift ←", "Shift →"], "move a large picture");
 
   function fitted() {
     return Math.min(isDrawing ? LARGEST : 1, body.clientWidth / width, body.clientHeight / height);

@@ -23,7 +23,7 @@ export async function show(stage) {
   const first = await source.next();
   if (first === null) throw new Unshowable("This is not text", "There are bytes in it that no table in text has.");
   const reader = createReader(source, first);
-  stage.tool({ draw: drawing("source"), label: "Source", key: "s", run: () => stage.showAs("text") });
+  stage.tool({ draw: drawing("source"), label: "Source", key: "v", run: () => stage.showAs("text") });
   createTable(stage, source, reader);
 }
 
@@ -95,7 +95,7 @@ function createTable(stage, source, reader) {
   }
 
   function drawEnd() {
-    const kinds = [`${counted(reader.rows.length, "row", "rows")}${source.ended ? "" : " so far"}`, counted(width, "column", "columns")];
+    const kinds = [rowsOfAll(), counted(width, "column", "columns")];
     if (columns > 1) kinds.push(`by ${NAMES[reader.separator]}`);
     stage.fact(kinds.join(" · "));
     const words = [];
@@ -110,6 +110,12 @@ function createTable(stage, source, reader) {
     const button = element("button", { type: "button", class: "button", click: () => more(button) }, "Show more");
     const all = source.ended ? `${number(order.length)} rows` : `a file of ${sizeForPeople(source.totalBytes)}`;
     end.append(`These are the first ${number(drawn)} rows of ${all}. `, button);
+  }
+
+  /** All rows of the file, as far as that is known. */
+  function rowsOfAll() {
+    const rowsRead = counted(reader.rows.length, "row", "rows");
+    return source.ended ? rowsRead : `more than ${rowsRead}`;
   }
 
   async function more(button) {
@@ -159,7 +165,7 @@ function createTable(stage, source, reader) {
   count();
   body.replaceChildren(note, table, end);
   draw(perStep);
-  stage.announce(`${stage.item.shown}, ${counted(reader.rows.length, "row", "rows")}, ${counted(width, "column", "columns")}.`);
+  stage.announce(`${stage.item.shown}, ${rowsOfAll()}, ${counted(width, "column", "columns")}.`);
 }
 
 /** Text of a cell as it can be shown. */

@@ -25,7 +25,7 @@ export async function show(stage) {
   }
   const view = createText(stage, source);
   wrapTool(stage);
-  if (stage.natural !== "text") stage.tool({ draw: drawing("page"), label: "Laid out", key: "s", run: () => stage.showAs(stage.natural) });
+  if (stage.natural !== "text") stage.tool({ draw: drawing("page"), label: "Laid out", key: "v", run: () => stage.showAs(stage.natural) });
   if (item.type.startsWith("application/json") && source.ended) indentTool(stage, view, first);
   body.replaceChildren(...view.parts);
   view.add(first);
@@ -51,7 +51,7 @@ function createText(stage, source) {
   }
 
   function drawEnd() {
-    stage.fact(`${counted(lines.count(), "line", "lines")} · ${source.written.name}`);
+    stage.fact(`${view.told()} · ${source.written.name}`);
     note.textContent = view.warning();
     note.hidden = note.textContent === "";
     end.replaceChildren();
@@ -78,7 +78,11 @@ function createText(stage, source) {
   const view = {
     parts: [note, lines.element, end],
     add,
-    told: () => `${counted(lines.count(), "line", "lines")}${source.ended && !waiting ? "" : " so far"}`,
+    /** All lines of the file, as far as that is known. */
+    told() {
+      const count = lines.count() + linesIn(waiting);
+      return source.ended ? counted(count, "line", "lines") : `more than ${counted(count, "line", "lines")}`;
+    },
     warning() {
       const words = [];
       if (source.written.encoding === "windows-1252") words.push("This is not UTF-8: it is read as Windows-1252, so that letters with accents may be others than were meant.");
@@ -95,6 +99,12 @@ function createText(stage, source) {
     },
   };
   return view;
+}
+
+/** How many lines there are; what follows the last line end is one. */
+function linesIn(text) {
+  const ends = text.match(/\r\n|\n|\r/g)?.length ?? 0;
+  return ends + (text === "" || /[\r\n]$/.test(text) ? 0 : 1);
 }
 
 /** Where the first lines end, and the text where there are fewer; a line end is not cut in two. */

@@ -38,12 +38,13 @@ function viewFor({ type, name }) {
 }
 
 /**
- * page: {folder(), items(), focus(href), join()} of what lies behind; named():
- * what the address names.
+ * page: {folder(), items(), entries(), focus(href), share(item), join()} of what
+ * lies behind, where entries() is all of the folder, or null where the hub lists
+ * a part of it; named(): what the address names.
  */
 export function createViewer(page) {
   const { named } = page;
-  const frame = makeFrame({ step, grid: toggleGrid, keys: showKeys, close });
+  const frame = makeFrame({ step, grid: toggleGrid, share: () => shown && page.share(shown.item), keys: showKeys, close });
   const { dialog, body } = frame;
   let shown = null; // {item, view, leave: AbortController, keys(), own: [[keys, words]]}
   let last = null; // the href of the file that was viewed last
@@ -101,6 +102,7 @@ export function createViewer(page) {
     frame.name.title = item.shown;
     frame.facts.textContent = item.size === null ? "" : sizeForPeople(item.size);
     frame.place.textContent = index >= 0 ? `${index + 1} of ${count}` : "";
+    frame.place.hidden = index < 0;
     frame.previous.disabled = count === 0 || (index >= 0 && index === 0);
     frame.next.disabled = count === 0 || index === count - 1;
     frame.grid.hidden = !viewable().some((one) => viewFor(one) === "picture");
@@ -119,6 +121,8 @@ export function createViewer(page) {
     const fail = (error) => {
       if (!isCurrent() || mine.leave.signal.aborted) return;
       frame.own.replaceChildren();
+      mine.own = [];
+      mine.keys = () => false;
       empty("viewer-body");
       const trouble = troubleElement(error, { retry: () => show(item, view, options), join: page.join, download: address });
       body.append(trouble);
@@ -138,6 +142,7 @@ export function createViewer(page) {
         options,
         items: viewable,
         allItems: page.items,
+        entries: page.entries,
         addressOf: (one) => inFolder(page.folder(), one.href),
         ahead,
         isPicture: (one) => viewFor(one) === "picture",
@@ -151,7 +156,7 @@ export function createViewer(page) {
         tool(settings) {
           const button = toolButton(settings);
           frame.own.append(button);
-          if (settings.key) mine.own.push([[settings.key], settings.label.toLowerCase()]);
+          if (settings.key) mine.own.push([[settings.key], settings.label[0].toLowerCase() + settings.label.slice(1)]);
           return button;
         },
         explain: (keys, words) => mine.own.push([keys, words]),
@@ -224,7 +229,25 @@ export function createViewer(page) {
   }
 
   function showKeys() {
-    frame.keys.show(shown?.own ?? []);
+    frame.keys.show(keysOfNow());
+  }
+
+  /** The keys that do something to what is shown, and what. */
+  function keysOfNow() {
+    const isGrid = shown?.view === "grid";
+    const isOneOfPictures = shown?.view === "picture" && viewable().filter((one) => viewFor(one) === "picture").length > 1;
+    const keys = [
+      [["←", "→"], "previous, next file", !isGrid && !(frame.previous.disabled && frame.next.disabled)],
+      [["Home", "End"], "first, last picture", isOneOfPictures],
+      [["Shift ←", "Shift →"], "move what is wider than the window", body.scrollWidth > body.clientWidth],
+      [["g"], isGrid ? "one picture again" : "all pictures", !frame.grid.hidden],
+      [["s"], "share: a link and its QR code"],
+      [["d"], "download"],
+      [["o"], "open the file itself in a new tab"],
+      [["Esc"], isGrid ? "one picture again" : "close"],
+      [["?"], "this list"],
+    ];
+    return [...(shown?.own ?? []), ...keys.filter(([, , means = true]) => means)];
   }
 
   // ---- leaving

@@ -257,9 +257,9 @@ pub struct Client {
     pub place: Place,
 }
 
-/// Accepts until the stop is asked for. Who is let in is handed to `serve`, which makes a tracked task
-/// of it; who is not is told so by `refuse`, as another. Running out of descriptors or memory is waited out and
-/// counted, and never ends the loop.
+/// Accepts until the stop is asked for. Who is let in is handed to `serve`, which makes a tracked
+/// task of it; who is not is told so by `refuse`, as another. Running out of descriptors or memory
+/// is waited out and counted, and never ends the loop.
 pub async fn accept<S, R, RF>(bound: Bound, door: Door, serve: S, refuse: R) -> io::Result<()>
 where
     S: Fn(Client),

@@ -1,8 +1,8 @@
 //! Threads on which connections are served, each with an event loop of its own.
 //!
-//! A connection stays on the thread that it was given to. Nothing that it does wakes another one, and
-//! no two threads take work from one queue: for short requests that costs more than the requests
-//! themselves. A connection goes to whichever thread has the fewest.
+//! A connection stays on the thread that it was given to. Nothing that it does wakes another one,
+//! and no two threads take work from one queue: for short requests that costs more than the
+//! requests themselves. A connection goes to whichever thread has the fewest.
 
 use std::future::Future;
 use std::io;

@@ -176,8 +176,8 @@ pub const HOT_SEALED_FROM_BYTES: usize = 48 * 1024;
 pub const HOT_SEALED_MAX: usize = 256;
 /// They lie in so many parts, which wait for nothing of each other.
 pub const HOT_SHARDS: usize = 16;
-/// For so long after a look at the disk, a kept file is given out without another. Whoever replaces a
-/// file is promised that it is seen within 100 ms.
+/// For so long after a look at the disk, a kept file is given out without another. Whoever replaces
+/// a file is promised that it is seen within 100 ms.
 pub const HOT_TRUST: Duration = Duration::from_millis(50);
 /// A file is not kept before it has been left alone for so long: time stamps may tick in steps of
 /// 10 ms.
@@ -284,7 +284,8 @@ pub const ARCHIVE_BATCH_SPAN: Duration = Duration::from_millis(100);
 /// The names in a folder that goes into an archive, and in those above it, hold this much at most;
 /// beyond it the archive breaks: about two million names.
 pub const ARCHIVE_NAMES_MAX_BYTES: usize = 64 * 1024 * 1024;
-/// A zip's directory stands in memory up to so many bytes, and from then on in a file without a name;
+/// A zip's directory stands in memory up to so many bytes, and from then on in a file without a
+/// name;
 pub const ARCHIVE_INDEX_KEPT_BYTES: usize = 1024 * 1024;
 /// where none can be made, up to so many bytes in memory;
 pub const ARCHIVE_INDEX_HOMELESS_MAX_BYTES: usize = 16 * 1024 * 1024;

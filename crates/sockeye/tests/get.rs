@@ -506,6 +506,35 @@ fn a_part_that_was_not_asked_for_is_not_taken_for_the_whole() {
 }
 
 #[test]
+fn a_length_that_no_disk_holds_is_refused_before_it_comes() {
+    let fake = Fake::saying(
+        "HTTP/1.1 200 OK\r\nETag: \"v1\"\r\nContent-Length: 9000000000000000000\r\n\r\nhello",
+    );
+    let getter = Getter::new();
+    let done = getter.get(&[&fake.url("/x")]);
+    assert_eq!(done.code, Some(3), "{}", done.stderr);
+    assert!(done.stderr.contains("there is no room for x"), "{}", done.stderr);
+    assert!(getter.names().is_empty(), "{:?}", getter.names());
+}
+
+#[test]
+fn a_part_that_goes_on_behind_its_end_is_not_followed() {
+    let fake = Fake::new(|i, head, stream| match i {
+        0 => serve(stream, head, b"0123456789", "\"v1\"", 4),
+        1 => {
+            let start = "HTTP/1.1 206 Part\r\nETag: \"v1\"\r\nContent-Range: bytes 4-9/10\r\n\
+                         Transfer-Encoding: chunked\r\n\r\n";
+            let _ = stream.write_all(start.as_bytes());
+            // Until nobody reads any more.
+            while stream.write_all(b"5\r\nhello\r\n").is_ok() {}
+        }
+        _ => serve(stream, head, b"0123456789", "\"v1\"", usize::MAX),
+    });
+    let getter = Getter::new();
+    getter.assert_got(&getter.get(&[&fake.url("/x")]), "x", b"0123456789");
+}
+
+#[test]
 fn json_says_what_was_done_in_one_object() {
     let fixture = Fixture::new();
     fixture.file("a.txt", "hello");

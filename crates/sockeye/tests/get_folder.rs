@@ -328,11 +328,38 @@ fn who_is_no_hub_is_told_apart() {
     getter.get(&[&url]).assert_ended(1, "no folder of a Sockeye hub");
     getter.get(&[&format!("http://{page}")]).assert_ended(1, "no folder of a Sockeye hub");
     assert_eq!(fs::read_dir(getter.path(".")).unwrap().count(), 0);
-    // What it says at this URL can be had as a file all the same.
+    // What it says at this URL would pass for the folder; into a pipe it can be had all the same.
+    getter.get(&[&url, "-o", "new"]).assert_ended(1, "no folder of a Sockeye hub");
+    assert!(!getter.path("new").exists());
     assert_eq!(getter.get(&[&url, "-o", "-"]).stdout, "<h1>hello</h1>");
-    assert_eq!(getter.get(&[&url, "-o", "page"]).code, Some(0));
+    // Behind a question mark stands what is one file.
+    assert_eq!(getter.get(&[&format!("{url}?page=2"), "-o", "page"]).code, Some(0));
     let json = fake(|_| ok("application/json", "{\"entries\": 5}"));
     getter.get(&[&format!("http://{json}/x/")]).assert_ended(1, "no folder of a Sockeye hub");
+}
+
+#[test]
+fn a_broken_listing_is_an_error_and_is_saved_as_nothing() {
+    let getter = Getter::new();
+    for broken in ["{\"entries\": [", "{\"entries\": [}", ""] {
+        let address = fake(move |_| ok("application/json", broken));
+        let url = format!("http://{address}/x/");
+        for arguments in [&[url.as_str()][..], &[&url, "-o", "new"], &[&url, "-o", "-"]] {
+            let done = getter.get(arguments);
+            done.assert_ended(4, "is broken: ");
+            assert_eq!(done.stdout, "");
+        }
+    }
+    assert_eq!(fs::read_dir(getter.path(".")).unwrap().count(), 0);
+}
+
+#[test]
+fn an_archive_of_a_folder_is_one_file() {
+    let (_fixture, server) = house();
+    let getter = Getter::new();
+    let done = getter.get(&[&server.url("/deep/?tar"), "-o", "deep.tar"]);
+    done.assert_ended(0, "");
+    assert!(getter.path("deep.tar").is_file());
 }
 
 #[test]

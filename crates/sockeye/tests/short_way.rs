@@ -1,5 +1,6 @@
-//! Simple requests for files in memory are answered before the HTTP library sees them: in any mixture
-//! with other requests, cut into pieces anywhere, every answer is the right one and in its place.
+//! Simple requests for files in memory are answered before the HTTP library sees them: in any
+//! mixture with other requests, cut into pieces anywhere, every answer is the right one and in its
+//! place.
 #![allow(clippy::unwrap_used, reason = "a test that cannot set its stage has failed")]
 
 mod support;

@@ -1,6 +1,6 @@
 //! A conversation over UDP: one request after the other, each a machine of its own. The next goes by
-//! the same socket, so that a server sees one client, unless an answer may still be on its way: a late
-//! one would be taken for the next.
+//! the same socket, so that a server sees one client, unless an answer may still be on its way: a
+//! late one would be taken for the next.
 
 use std::collections::VecDeque;
 use std::io;

@@ -29,7 +29,8 @@ pub enum Chunk {
     Pooled(PooledChunk),
 }
 
-/// A buffer of at most [`CHUNK_BYTES`] bytes, of which a part is filled and a part of that already gone.
+/// A buffer of at most [`CHUNK_BYTES`] bytes, of which a part is filled and a part of that already
+/// gone.
 #[derive(Debug)]
 pub struct PooledChunk {
     /// Empty only while it is being dropped.

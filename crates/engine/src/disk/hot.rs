@@ -1,14 +1,14 @@
 //! Small files that are asked for often, kept in memory.
 //!
-//! A file is taken in when it is asked for twice within a second or two. For [`HOT_TRUST`] after each look
-//! at the disk it is given out without a system call; then its path is resolved anew, and what was
-//! kept is good only if the path still leads to the same inode in the same state, down to the time
-//! of its last change of any kind. So whatever is done to a file, to a folder on its way or to a
-//! link there, nobody is given the old contents for longer than that.
+//! A file is taken in when it is asked for twice within a second or two. For [`HOT_TRUST`] after
+//! each look at the disk it is given out without a system call; then its path is resolved anew, and
+//! what was kept is good only if the path still leads to the same inode in the same state, down to
+//! the time of its last change of any kind. So whatever is done to a file, to a folder on its way
+//! or to a link there, nobody is given the old contents for longer than that.
 //!
-//! A file is never taken in within [`HOT_SETTLED`] of its last change, because a further change could
-//! hide in the same time stamp; nor if it changed while it was read. What was not asked for lately
-//! is let go.
+//! A file is never taken in within [`HOT_SETTLED`] of its last change, because a further change
+//! could hide in the same time stamp; nor if it changed while it was read. What was not asked for
+//! lately is let go.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
@@ -54,7 +54,8 @@ pub struct HotFiles<M> {
 pub struct HotFile<M> {
     /// All that it holds.
     pub bytes: Bytes,
-    /// The same in a file of ours that nobody can change any more, where it is worth to be sent from there.
+    /// The same in a file of ours that nobody can change any more, where it is worth to be sent
+    /// from there.
     pub sealed: Option<Arc<OwnedFd>>,
     /// What it is.
     pub facts: Facts,

@@ -76,7 +76,8 @@ fn folders_around(folder: &Folder, path: &SharePath) -> Vec<(u64, u64)> {
     }
 }
 
-/// And whether it is a link to a folder. `None`: it vanished meanwhile, or it is nothing that is shown.
+/// And whether it is a link to a folder. `None`: it vanished meanwhile, or it is nothing that is
+/// shown.
 fn entry(
     folder: &Folder,
     path: &SharePath,

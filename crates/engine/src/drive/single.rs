@@ -79,8 +79,8 @@ struct EventLoop<S: Serve> {
     is_stopping: bool,
 }
 
-/// Spreads keys, which nobody outside chooses, over all bits of the hash: by the golden ratio (Knuth,
-/// The Art of Computer Programming, volume 3, section 6.4).
+/// Spreads keys, which nobody outside chooses, over all bits of the hash: by the golden ratio
+/// (Knuth, The Art of Computer Programming, volume 3, section 6.4).
 #[derive(Default)]
 struct KeyHasher(u64);
 

@@ -6,9 +6,9 @@
 //! hub and behind all of its wires.
 //!
 //! [`entrance`] wants the key at the beginning of a text conversation over TCP; over UDP the
-//! responders do, and the raw wire of files does by itself. [`credentials`] reads what an HTTP request
-//! presents, [`session`] makes the token that a browser gets for the key. [`mask`] keeps keys out of
-//! logs.
+//! responders do, and the raw wire of files does by itself. [`credentials`] reads what an HTTP
+//! request presents, [`session`] makes the token that a browser gets for the key. [`mask`] keeps
+//! keys out of logs.
 
 use std::fmt;
 use std::time::Duration;

@@ -102,9 +102,9 @@ impl fmt::Display for EntityTag {
 /// Names a file's version by what the disk says of it: when anything about it was last changed and
 /// what time it is now (both in Unix nanoseconds), its size in bytes and its inode.
 ///
-/// The time is that of the inode's last change (st_ctime), which nobody but the system sets: the time of
-/// the contents' last change can be set back, and a disk gives the inode of a removed file to the
-/// next one.
+/// The time is that of the inode's last change (st_ctime), which nobody but the system sets: the
+/// time of the contents' last change can be set back, and a disk gives the inode of a removed file
+/// to the next one.
 ///
 /// The tag is weak while another change could still fall into the same time stamp: for 20 ms, for
 /// 2 s if the stamp has no part of a second, and as long as it lies in the future (RFC 9110 section

@@ -23,8 +23,8 @@ use crate::exit::Failure;
                         Over http, a get that was cut goes on where it was when it is run again. The raw\n\
                         tcp wire has no lengths: there, a cut cannot be told from the file's end.")]
 pub struct Get {
-    /// What to fetch, a file or a folder: http://HOST:PORT/PATH, https:// likewise, or tcp://HOST:PORT/NAME. A hub's
-    /// link may be given as it is, with its #k=KEY.
+    /// What to fetch, a file or a folder: http://HOST:PORT/PATH, https:// likewise, or
+    /// tcp://HOST:PORT/NAME. A hub's link may be given as it is, with its #k=KEY.
     #[arg(value_name = "URL", value_parser = Secret(client_link))]
     pub url: Link,
     /// Where to write it; `-` is standard output, for a file. Without it, the URL's last name.

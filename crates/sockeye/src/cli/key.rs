@@ -13,8 +13,9 @@ use crate::serving::Server;
 /// The key that a service of its own wants.
 #[derive(Clone, Debug, Args)]
 pub struct JoinKey {
-    /// Lets in only who says this key: 8 to 64 letters, digits, `-` and `_`. Better given as
-    /// SOCKEYE_JOIN_KEY: others on this machine can read a command line.
+    /// Lets in only who says this key: 8 to 64 letters, digits, `-` and `_`, of which capitals and
+    /// small letters are the same. Better given as SOCKEYE_JOIN_KEY: others on this machine can
+    /// read a command line.
     #[arg(long, value_name = "KEY")]
     pub join_key: Option<GivenKey>,
 }

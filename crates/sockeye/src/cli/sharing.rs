@@ -33,7 +33,8 @@ pub struct Guests {
     /// Makes a new key first; the old one lets nobody in any more.
     #[arg(long)]
     pub new_key: bool,
-    /// The key, if not the one in the data folder: 8 to 64 letters, digits, - and _.
+    /// The key, if not the one in the data folder: 8 to 64 letters, digits, - and _. Capitals
+    /// and small letters are the same.
     #[arg(long, value_name = "KEY", conflicts_with = "new_key")]
     pub join_key: Option<GivenKey>,
 }

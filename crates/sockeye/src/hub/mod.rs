@@ -2,7 +2,8 @@
 //!
 //! [`site`] is what the page's port answers: the hub's own paths under `/-/`, and the shared
 //! folder for everything else. [`access`] decides who may, [`guests`] knows who is here, [`invite`]
-//! makes the link that lets others in, [`link`] the one to a file or folder. [`table`] is what the person at the terminal sees.
+//! makes the link that lets others in, [`link`] the one to a file or folder. [`table`] is what the
+//! person at the terminal sees.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

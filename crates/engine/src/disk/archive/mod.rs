@@ -1,8 +1,9 @@
 //! A folder with everything in it as one archive, made while it is sent.
 //!
 //! What may wait for the disk is done in batches on the blocking pool ([`making`](self)), one only
-//! when the last has left; the contents of long files come from a [`FileReader`]. So an archive holds
-//! neither a thread nor more than a batch or a chunk while its reader dawdles, however large it is.
+//! when the last has left; the contents of long files come from a [`FileReader`]. So an archive
+//! holds neither a thread nor more than a batch or a chunk while its reader dawdles, however large
+//! it is.
 //!
 //! What cannot be read is left out as long as nothing of it was sent, and remarked on at the end.
 //! After that the archive breaks: one that ends well is whole.

@@ -56,7 +56,12 @@ impl LeftOut {
 
     /// In words, if there is anything.
     pub(super) fn remark(&self) -> Option<String> {
-        (self.count > 0).then(|| format!("{} left out ({})", self.count, self.first))
+        let Self { count, first } = self;
+        match count {
+            0 => None,
+            1 => Some(format!("1 left out: {first}")),
+            _ => Some(format!("{count} left out in all; the first is {first}")),
+        }
     }
 }
 

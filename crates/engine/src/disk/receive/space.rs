@@ -22,9 +22,13 @@ pub struct Space {
 }
 
 impl Space {
-    /// How many bytes may still be written where this descriptor is.
+    /// How many bytes may still be written where this descriptor is. What tells no size, as some
+    /// network file systems do, is taken for endless: it says itself when it is full.
     pub fn free_bytes(&self, at: BorrowedFd<'_>) -> Result<u64, ReceiveError> {
         let disk = fstatvfs(at)?;
+        if disk.f_blocks == 0 {
+            return Ok(u64::MAX);
+        }
         let usual =
             (disk.f_blocks.saturating_mul(disk.f_frsize) / KEPT_FREE_SHARE).min(KEPT_FREE_BYTES);
         let free = disk.f_bavail.saturating_mul(disk.f_frsize);

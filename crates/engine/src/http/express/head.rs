@@ -1,5 +1,5 @@
-//! Reading heads where they pass, by the parser that hyper itself uses: which requests are simple, and
-//! where heads end.
+//! Reading heads where they pass, by the parser that hyper itself uses: which requests are simple,
+//! and where heads end.
 
 use std::mem::MaybeUninit;
 

@@ -7,8 +7,8 @@
 //! small file this halves the work outside the kernel.
 //!
 //! Two rules keep both ways in order. What counts as a head, and where it ends, is read by the same
-//! parser that hyper uses; and where it cannot be known that hyper holds no part of a request and no part of an
-//! answer, this stays out of the way, for the rest of the connection if need be.
+//! parser that hyper uses; and where it cannot be known that hyper holds no part of a request and
+//! no part of an answer, this stays out of the way, for the rest of the connection if need be.
 
 mod head;
 
@@ -31,8 +31,8 @@ use super::send_file::SendFile;
 use super::server::{Caller, Handler, HttpService};
 use crate::clock;
 
-/// A head that comes in more pieces than this, or is longer while its end is missing, is not followed
-/// any more: to read it from its beginning with each piece would take ever longer.
+/// A head that comes in more pieces than this, or is longer while its end is missing, is not
+/// followed any more: to read it from its beginning with each piece would take ever longer.
 const PIECES_MAX: usize = 8;
 const PIECES_MAX_BYTES: usize = 8 * 1024;
 

@@ -13,16 +13,29 @@ pub fn progress(is_unwanted: bool, is_json: bool, bytes: u64) -> ProgressBar {
     if is_unwanted || is_in_the_way || !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let bar = if bytes > 0 { ProgressBar::new(bytes) } else { ProgressBar::no_length() };
-    let template = if bytes > 0 {
+    line((bytes > 0).then_some(bytes))
+}
+
+/// A line for so many bytes, if that is known.
+pub fn line(total: Option<u64>) -> ProgressBar {
+    let bar = ProgressBar::no_length();
+    expect(&bar, total);
+    bar
+}
+
+/// So many bytes will have gone in the end. Where that is not known there is no bar and no time that
+/// is left, but how much it was so far, how fast it goes and for how long.
+pub fn expect(bar: &ProgressBar, total: Option<u64>) {
+    let template = if let Some(total) = total {
+        bar.set_length(total);
         "{prefix} {wide_bar} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta} \
          {msg}"
     } else {
-        "{prefix} {spinner} {decimal_bytes} {decimal_bytes_per_sec} {msg}"
+        bar.unset_length();
+        "{prefix} {spinner} {decimal_bytes} {decimal_bytes_per_sec} {elapsed} {msg}"
     };
-    match ProgressStyle::with_template(template) {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
     }
 }
 

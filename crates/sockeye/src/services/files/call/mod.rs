@@ -2,8 +2,8 @@
 //!
 //! [`get`] fetches files and folders, and [`put`] sends them. What they share stands beside them:
 //! [`reach`] for how a host is reached, [`connection`] for one http connection, [`redirect`] for
-//! where it leads on to, [`key`] for the key that a hub is told, [`meter`] for the line of progress, and [`by_hand`] for the same with
-//! other people's tools.
+//! where it leads on to, [`key`] for the key that a hub is told, [`meter`] for the line of
+//! progress, and [`by_hand`] for the same with other people's tools.
 
 use std::time::Duration;
 

@@ -2,7 +2,7 @@
 
 use indicatif::ProgressBar;
 
-use crate::services::files::call::meter::Meter;
+use crate::services::files::call::meter::{self, Meter};
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -27,9 +27,7 @@ impl Gauge<'_> {
     pub fn begin(&self, total: Option<u64>, position: u64) {
         self.set(position);
         if let Self::Alone(bar) = self {
-            if let Some(total) = total {
-                bar.set_length(total);
-            }
+            meter::expect(bar, total);
             bar.reset_eta();
         }
     }

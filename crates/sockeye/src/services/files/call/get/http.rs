@@ -134,6 +134,7 @@ async fn one_round(
         _ => return Err(said_no(url, asked).await),
     };
     known.modified = modified(fields);
+    sink.expect(total)?;
     gauge.begin(total, sink.written());
     receive(url, (line, asked), total, sink, gauge).await
 }
@@ -156,6 +157,11 @@ async fn receive(
             Some(None) => break,
         };
         if let Some(bytes) = frame.data_ref() {
+            let after = sink.written().saturating_add(bytes.len() as u64);
+            if total.is_some_and(|total| after > total) {
+                // Chunks may go on for ever behind the end that was told.
+                return Ok(Round::Stale);
+            }
             sink.write(bytes)?;
             gauge.set(sink.written());
         }
@@ -167,7 +173,6 @@ async fn receive(
             url.authority(),
             sink.written()
         ))),
-        Some(total) if sink.written() > total => Ok(Round::Stale),
         _ => Ok(Round::Whole),
     }
 }

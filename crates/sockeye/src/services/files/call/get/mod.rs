@@ -1,15 +1,16 @@
 //! `sockeye get`: a file is fetched, or a folder with everything in it.
 //!
-//! [`http`] (over a [`line`]) and [`raw`] are the wires. Where the bytes go is decided by [`target`],
-//! and [`save`] puts them there: into a file that appears under its name only when it is whole, or to
-//! standard output. [`folder`] goes through the listings of a hub; [`gauge`] tells how far a file is.
+//! [`http`] (over a [`line`]) and [`raw`] are the wires. Where the bytes go is decided by
+//! [`target`], and [`save`] puts them there: into a file that appears under its name only when it
+//! is whole, or to standard output. [`folder`] goes through the listings of a hub; [`gauge`] tells
+//! how far a file is.
 
 use std::future::Future;
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use serde_json::json;
 use sockeye_engine::request_log::Size;
 use sockeye_proto::address::{Address, Scheme};
@@ -18,7 +19,7 @@ use tokio::runtime::Runtime;
 
 use super::key::Keys;
 use super::reach::Way;
-use super::{SILENCE_TIMEOUT, by_hand};
+use super::{SILENCE_TIMEOUT, by_hand, meter};
 use crate::cli;
 use crate::exit::Failure;
 use crate::serving;
@@ -33,6 +34,7 @@ mod gauge;
 mod http;
 mod line;
 mod raw;
+mod room;
 mod save;
 mod target;
 
@@ -187,27 +189,14 @@ fn progress(arguments: &cli::Get) -> ProgressBar {
     if arguments.quiet || arguments.wire || is_in_the_way || !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let style = ProgressStyle::with_template(match arguments.url.address.scheme {
-        Scheme::Http | Scheme::Https => {
-            "{prefix} {wide_bar} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} \
-             {eta} {msg}"
-        }
-        // The wire does not say how much will come.
-        Scheme::Tcp | Scheme::Udp => {
-            "{prefix} {spinner} {decimal_bytes} {decimal_bytes_per_sec} {msg}"
-        }
-    });
-    let bar = ProgressBar::no_length();
+    let bar = meter::line(None);
     let name = shown_name(&arguments.url.address);
     let mut short: String = name.chars().take(NAME_MAX_CHARS).collect();
     if short.len() < name.len() {
         short.push('…');
     }
     bar.set_prefix(short);
-    match style {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
+    bar
 }
 
 /// Waits for what comes next, and says on the progress bar how long nothing came. `None`: nothing

@@ -22,6 +22,7 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use sockeye_proto::address::Address;
 
+use super::room::Room;
 use super::target::{Target, exists};
 use crate::exit::Failure;
 
@@ -101,6 +102,7 @@ pub struct Part {
     file: File,
     written: u64,
     note: Option<Note>,
+    room: Room,
 }
 
 impl Sink {
@@ -158,6 +160,14 @@ impl Sink {
         part.take_note(note).map_err(|error| cannot_write(&part.target, &error))
     }
 
+    /// So many bytes will stand in the end, if that was told. More than there is room for are
+    /// refused before they come; of what does not say where it ends, `write` keeps watch.
+    pub fn expect(&mut self, total: Option<u64>) -> Result<(), Failure> {
+        let Self::Part(part) = self else { return Ok(()) };
+        let coming = total.map(|total| total.saturating_sub(part.written));
+        part.room.expect(&part.file, &part.target, coming)
+    }
+
     /// Adds bytes.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         match self {
@@ -170,6 +180,7 @@ impl Sink {
                 file.write_all(bytes).map_err(|error| stdout_failed(&error))
             }
             Self::Part(part) => {
+                part.room.take(&part.file, &part.target, bytes.len() as u64)?;
                 part.file.write_all(bytes).map_err(|error| cannot_write(&part.target, &error))?;
                 part.written += bytes.len() as u64;
                 Ok(())
@@ -211,6 +222,7 @@ impl Sink {
         }
         match failure {
             Failure::Network(text) => Failure::Network(part.with_what_is_kept(&text, can_go_on)),
+            Failure::Ours(text) if can_go_on => Failure::Ours(part.with_what_is_kept(&text, true)),
             Failure::Interrupted(text) => {
                 Failure::Interrupted(part.with_what_is_kept(&text, can_go_on))
             }
@@ -273,7 +285,8 @@ impl Part {
         }
         let written = file.seek(SeekFrom::End(0))?;
         let note = note.filter(|_| written > 0);
-        Ok(Self { nook, target: target.to_owned(), place, note_place, file, written, note })
+        let (target, room) = (target.to_owned(), Room::default());
+        Ok(Self { nook, target, place, note_place, file, written, note, room })
     }
 
     fn take_note(&mut self, note: Option<Note>) -> io::Result<()> {

@@ -1,7 +1,7 @@
 //! `sockeye put`: files and folders are sent to a hub, or to any server that takes PUT.
 //!
-//! [`plan`] decides what goes where, with [`walk`] for what lies in folders. [`crew`] sends it over a
-//! few [`line`]s side by side: each file by [`whole`], or by [`pieces`] where it is long and the
+//! [`plan`] decides what goes where, with [`walk`] for what lies in folders. [`crew`] sends it over
+//! a few [`line`]s side by side: each file by [`whole`], or by [`pieces`] where it is long and the
 //! server knows them. A request's [`body`] is read from its [`source`], [`retry`] says how often a
 //! broken connection is tried again, [`folders`] makes those that a server does not make by itself.
 //! [`outcome`] reads off an answer what became of a thing, [`report`] and [`meter`] tell it.

@@ -1,8 +1,8 @@
 //! Receiving over http: what a POST, a PUT or a MKCOL does to the shared folder.
 //!
 //! [`intake`] brings bytes to the disk, [`form`] takes a browser's form apart, [`pieces`] lets a
-//! large file come in several requests, [`answer`](mod@answer) says how it ended. Who may send is decided
-//! before any of this.
+//! large file come in several requests, [`answer`](mod@answer) says how it ended. Who may send is
+//! decided before any of this.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

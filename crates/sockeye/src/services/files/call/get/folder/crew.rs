@@ -206,6 +206,7 @@ impl Crew {
         match read {
             Ok(Read::Listing(listing, _)) => self.take(path, listing),
             Ok(Read::Refused(why)) => vec![Outcome::Refused(why)],
+            Ok(Read::Broken(why)) => vec![Outcome::Changed(why)],
             Ok(Read::NoListing) => vec![Outcome::Refused("it is not listed".into())],
             Err(failure) => vec![self.failed(failure)],
         }

@@ -55,6 +55,8 @@ pub enum Read {
     Listing(Listing, Address),
     /// A hub said no, and why.
     Refused(String),
+    /// It came, and is no whole JSON; why.
+    Broken(String),
     /// Whoever answers is no hub.
     NoListing,
 }
@@ -102,7 +104,9 @@ pub async fn read(line: &mut Line, url: &Address, path: &SharePath) -> Result<Re
     line.keep(*answer);
     match serde_json::from_slice::<Told>(&body) {
         Ok(told) => Ok(Read::Listing(listing(told), hub)),
-        Err(_) => Ok(Read::NoListing),
+        // JSON of another shape is somebody else's.
+        Err(error) if error.is_data() => Ok(Read::NoListing),
+        Err(error) => Ok(Read::Broken(format!("the listing of {url} is broken: {error}"))),
     }
 }
 

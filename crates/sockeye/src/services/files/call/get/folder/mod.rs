@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use sockeye_proto::address::Address;
+use sockeye_proto::archive::asked;
 use sockeye_proto::http::target::SharePath;
 use tokio::runtime::Runtime;
 
@@ -60,10 +61,17 @@ pub fn is_likely(arguments: &cli::Get) -> bool {
     });
     let is_likely =
         is_written_as_folder(url) || lacks_place || url.file_name().is_some_and(is_here);
-    url.scheme.is_http() && is_likely
+    url.scheme.is_http() && is_likely && !is_archive(url)
 }
 
-/// Looks into the folder that the URL is of. `None`: it is none of a hub, and may be something else.
+/// Looks into the folder that the URL is of. `None`: it is none of a hub, and may be something
+/// else.
+///
+/// # Errors
+/// Besides those on the way: the URL is written as a folder, and nobody lists it. What stands there
+/// instead, a page for browsers perhaps, is not saved in its place: it would pass for what was
+/// wanted. Into a pipe it goes, and so does what a query asks for into a file, since one body is
+/// meant there.
 pub fn look(
     arguments: &cli::Get,
     way: &Arc<Way>,
@@ -71,12 +79,12 @@ pub fn look(
 ) -> Result<Option<Root>, Failure> {
     let url = &arguments.url.address;
     let root = look_at(url, arguments, way, runtime)?;
-    let has_a_name = match arguments.output.as_deref() {
-        None => url.file_name().is_some(),
-        Some(output) => output == "-" || !Path::new(output).is_dir(),
+    let is_one_body = match arguments.output.as_deref() {
+        None => false,
+        Some(output) if output == "-" => true,
+        Some(output) => query(url).is_some() && !Path::new(output).is_dir(),
     };
-    // What else answers at such a URL can be saved as a file, if it is given a name.
-    if root.is_none() && is_written_as_folder(url) && !has_a_name {
+    if root.is_none() && is_written_as_folder(url) && !is_one_body {
         return Err(no_listing(url));
     }
     Ok(root)
@@ -111,7 +119,8 @@ pub fn look_at(
             Ok(Some(Root { hub, path: path.as_folder(), listing, line }))
         }
         Read::Refused(why) if is_written_as_folder(url) => Err(Failure::SaidNo(why)),
-        Read::Refused(_) | Read::NoListing => Ok(None),
+        Read::Broken(why) if is_written_as_folder(url) => Err(Failure::Corrupt(why)),
+        Read::Refused(_) | Read::Broken(_) | Read::NoListing => Ok(None),
     }
 }
 
@@ -119,7 +128,7 @@ pub fn look_at(
 pub fn no_listing(url: &Address) -> Failure {
     Failure::SaidNo(format!(
         "{url} is no folder of a Sockeye hub, and others' cannot be gone through; give the URL of a \
-         file, or save what is there with -o FILE"
+         file, or have what is there instead with `-o - > FILE`"
     ))
 }
 
@@ -186,6 +195,15 @@ fn name(root: &mut Root, runtime: &Runtime) -> Result<OsString, Failure> {
 fn is_written_as_folder(url: &Address) -> bool {
     let path = url.path.split('?').next().unwrap_or_default();
     path.is_empty() || path.ends_with('/')
+}
+
+/// Whether all of a folder is asked for as one file.
+fn is_archive(url: &Address) -> bool {
+    query(url).is_some_and(|query| matches!(asked::Asked::in_query(query), Ok(Some(_))))
+}
+
+fn query(url: &Address) -> Option<&str> {
+    url.path.split_once('?').map(|(_, query)| query)
 }
 
 /// What the report says goes above the line of progress.

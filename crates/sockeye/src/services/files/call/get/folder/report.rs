@@ -135,7 +135,7 @@ impl Report {
                 self.say(&format!("{}: {why}", shown(&told.local)));
             }
         }
-        self.bar.set_prefix(format!("{} files", self.saved + self.same));
+        self.bar.set_prefix(self.files());
     }
 
     /// Something for the person, above the line of progress.
@@ -173,11 +173,16 @@ impl Report {
         }
     }
 
-    fn summary(&self, place: &Path, took: Duration) -> String {
-        let files = match self.saved + self.same {
+    /// How many are here now, in words.
+    fn files(&self) -> String {
+        match self.saved + self.same {
             1 => "1 file".to_owned(),
             files => format!("{files} files"),
-        };
+        }
+    }
+
+    fn summary(&self, place: &Path, took: Duration) -> String {
+        let files = self.files();
         let same = match self.same {
             0 => String::new(),
             same => format!(", of which {same} were here already"),
