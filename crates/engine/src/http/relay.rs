@@ -273,7 +273,7 @@ impl Inner {
         let most = 2 * waiting >= readers;
         let slowed = if most { 1 } else { FEW_WAIT };
         self.held_up_since = Some((now, slowed));
-        Room::NoneUntil(Some(now + slowed * (RELAY_LAG - self.held_up)))
+        Room::NoneUntil(Some(now + slowed * RELAY_LAG.saturating_sub(self.held_up)))
     }
 
     /// Counts the time that somebody has waited for others.
