@@ -148,14 +148,8 @@ impl Facts {
             let name = format!("sockeye_files_kept_{what}");
             out.metric(&name, "gauge", help, &[(String::new(), n as u64)]);
         }
-        if siblings.are_asked() {
-            let counts = siblings.counts();
-            let ways: Vec<(String, u64)> =
-                counts.by_way().map(|(way, count)| (format!("{{how=\"{way}\"}}"), count)).into();
-            let help = "Answers of files by how they came: from here, or from siblings.";
-            out.metric("sockeye_files_came_total", "counter", help, &ways);
-        }
         out.metric("sockeye_answers_total", "counter", "Answers by class of status.", &answers);
+        came(&mut out, siblings);
         out.into_text()
     }
 
@@ -173,6 +167,17 @@ impl Facts {
         let samples: Vec<(String, u64)> = self.doors.iter().map(sample).collect();
         out.metric(&format!("sockeye_{name}"), kind, help, &samples);
     }
+}
+
+/// How answers of files came, where there are siblings.
+fn came(out: &mut Exposition, siblings: &Siblings) {
+    if !siblings.are_asked() {
+        return;
+    }
+    let labelled = |(how, count)| (format!("{{how=\"{how}\"}}"), count);
+    let ways = siblings.counts().by_way().map(labelled);
+    let help = "Answers of files by how they came: from here, or from siblings.";
+    out.metric("sockeye_files_came_total", "counter", help, &ways);
 }
 
 /// Reads one of a service's counters.

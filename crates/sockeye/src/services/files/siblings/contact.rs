@@ -155,7 +155,7 @@ impl Contact {
 
     /// Asks who it is. It has answered if it says anything at all.
     pub(super) async fn hello(self: &Arc<Self>, us: &Us) -> Result<Duration, Trouble> {
-        let (challenge, target) = us.challenge()?;
+        let (challenge, target) = Us::challenge()?;
         let asked =
             Asked { method: http::Method::GET, target: &target, fields: Vec::new(), via: None };
         let (mut said, took) = self.send(us, &asked, None).await?;

@@ -93,6 +93,15 @@ enum Answered {
     Fetch(Reply, Option<Said>),
 }
 
+/// What is asked of a sibling.
+enum What {
+    Probe,
+    /// After so many bytes, if there were any.
+    Fetch {
+        resume_at: Option<u64>,
+    },
+}
+
 type Asking = Pin<Box<dyn Future<Output = Answered> + Send>>;
 
 struct Pilot {
@@ -152,8 +161,8 @@ impl Pilot {
             let now = clock::now();
             let action = self.siblings.with_roster(|roster| self.search.next(roster, now));
             match action {
-                Action::Probe(sibling) => self.ask(sibling, None),
-                Action::Fetch { from, resume_at } => self.ask(from, Some(resume_at)),
+                Action::Probe(sibling) => self.ask(sibling, What::Probe),
+                Action::Fetch { from, resume_at } => self.ask(from, What::Fetch { resume_at }),
                 Action::Abandon(sibling) => self.abandon(sibling),
                 Action::Wait(until) => {
                     let event = self.event(feed, until).await;
@@ -170,18 +179,18 @@ impl Pilot {
     }
 
     /// Begins to ask a sibling: by a probe, or for the body.
-    fn ask(&mut self, sibling: Sibling, fetch: Option<Option<u64>>) {
+    fn ask(&mut self, sibling: Sibling, what: What) {
         let Some(contact) = self.siblings.contact(sibling) else {
             let gone = Reply::Trouble(Trouble::ConnectionRefused);
-            return self.tell(match fetch {
-                None => Event::Probed(sibling, gone),
-                Some(_) => Event::Fetched(sibling, gone),
+            return self.tell(match what {
+                What::Probe => Event::Probed(sibling, gone),
+                What::Fetch { .. } => Event::Fetched(sibling, gone),
             });
         };
         let siblings = Arc::clone(&self.siblings);
         let (target, via) = (self.wanted.target.clone(), self.via.clone());
-        let asking: Asking = match fetch {
-            None => {
+        let asking: Asking = match what {
+            What::Probe => {
                 let fields = if self.wanted.method == Method::HEAD {
                     self.wanted.fields()
                 } else {
@@ -189,7 +198,7 @@ impl Pilot {
                 };
                 Box::pin(probe(siblings, contact, sibling, (target, via, fields)))
             }
-            Some(resume_at) => {
+            What::Fetch { resume_at } => {
                 let (fields, check) = match (resume_at, self.flight.head.get()) {
                     (Some(passed), Some(Ok(head))) => self.resume(passed, head),
                     _ => (self.wanted.fields(), None),
@@ -505,13 +514,11 @@ pub(super) fn span_of(head: &Head) -> Option<Span> {
 
 /// How many bytes the whole file has.
 fn total_of(head: &Head) -> Option<u64> {
-    match head.status {
-        StatusCode::OK => head.length,
-        _ => {
-            let field = head.fields.get(header::CONTENT_RANGE)?.to_str().ok()?;
-            parse_content_range(field)?.length
-        }
+    if head.status == StatusCode::OK {
+        return head.length;
     }
+    let field = head.fields.get(header::CONTENT_RANGE)?.to_str().ok()?;
+    parse_content_range(field)?.length
 }
 
 /// What went wrong with a sibling, for people.

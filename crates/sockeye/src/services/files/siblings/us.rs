@@ -86,7 +86,7 @@ impl Us {
     }
 
     /// A hello to say: what the answer is to prove, and the target.
-    pub(super) fn challenge(&self) -> Result<(Challenge, String), Trouble> {
+    pub(super) fn challenge() -> Result<(Challenge, String), Trouble> {
         let challenge = Challenge::new(random().map_err(|_| Trouble::Unavailable)?);
         Ok((challenge, format!("{HELLO}?challenge={challenge}")))
     }
