@@ -7,7 +7,6 @@ use sockeye_engine::tls::fingerprint::Fingerprint;
 use sockeye_proto::address::{Address, Scheme};
 
 use super::Link;
-use crate::size::Size;
 
 /// Flags about siblings.
 #[derive(Clone, Debug, Default, Args)]
@@ -27,9 +26,6 @@ pub struct Siblings {
     /// members know each other on this machine alone.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "group")]
     pub group_key_file: Option<PathBuf>,
-    /// Keeps whole files that siblings had, up to this size in all, like 2G: the oldest go first.
-    #[arg(long, value_name = "SIZE")]
-    pub keep: Option<Size>,
 }
 
 /// A server that `--peer` names.

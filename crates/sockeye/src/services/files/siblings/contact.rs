@@ -1,9 +1,11 @@
 //! One sibling: the way to it, connections kept for the next question, and what it has told of
 //! itself.
 
+use std::collections::HashMap;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
+use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -35,6 +37,10 @@ use crate::services::files::call::reach::port;
 /// it just now. Servers' timeouts begin at 5 s.
 const KEPT_FOR: Duration = Duration::from_secs(4);
 
+/// Bodies come in pieces of at most so many bytes: larger ones would each be asked of the system, and
+/// given back to it.
+const PIECE_BYTES: usize = 64 * 1024;
+
 /// A sibling; see the [module](self).
 #[derive(Debug)]
 pub(super) struct Contact {
@@ -47,7 +53,9 @@ pub(super) struct Contact {
     trace: Option<Trace>,
     /// Whether it is asked for nothing unless it has proven that it is of the group.
     must_prove: bool,
-    kept: Mutex<Vec<Kept>>,
+    /// Each is kept for the thread whose event loop drives it: to wake another costs more than the
+    /// request itself.
+    kept: Mutex<HashMap<ThreadId, Vec<Kept>>>,
     session: Mutex<Session>,
     /// When it was last said hello to, whatever came of it.
     tried: Mutex<Option<Tick>>,
@@ -301,7 +309,8 @@ impl Contact {
         };
         let scheme = self.address.scheme.as_str();
         let stream = Traced::new(stream, self.trace.as_ref(), scheme, peer);
-        let shaken = http1::handshake(TokioIo::new(stream)).await;
+        let shaken =
+            http1::Builder::new().max_buf_size(PIECE_BYTES).handshake(TokioIo::new(stream)).await;
         let (line, connection) = shaken.map_err(|_| Trouble::Protocol)?;
         // How it ends is seen by who asks over it.
         tokio::spawn(async { drop(connection.await) });
@@ -310,7 +319,8 @@ impl Contact {
 
     fn take_kept(&self) -> Option<Line> {
         let now = clock::now();
-        let mut kept = self.kept();
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = kept.get_mut(&thread::current().id())?;
         // The latest first: those at the bottom may go stale.
         while let Some(Kept { line, since }) = kept.pop() {
             if now.since(since) >= KEPT_FOR {
@@ -325,14 +335,11 @@ impl Contact {
     }
 
     fn keep(&self, line: Line) {
-        let mut kept = self.kept();
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = kept.entry(thread::current().id()).or_default();
         if kept.len() < SIBLING_CONNECTIONS_KEPT {
             kept.push(Kept { line, since: clock::now() });
         }
-    }
-
-    fn kept(&self) -> MutexGuard<'_, Vec<Kept>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn session(&self) -> MutexGuard<'_, Session> {
