@@ -2,7 +2,6 @@
 //! everything else.
 
 use std::borrow::Cow;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use http::request::Parts;
@@ -34,8 +33,9 @@ use crate::services::files::serve::receive::Receiving;
 use crate::services::files::serve::receive::pieces::PREFIX;
 use crate::services::files::serve::refusal::Refusal;
 use crate::services::files::serve::share::Share;
-use crate::services::files::serve::{archive, file, folder, prove};
+use crate::services::files::serve::{archive, file, prove};
 use crate::services::files::siblings::Siblings;
+use crate::services::files::siblings::all;
 use crate::services::files::siblings::us::{self, wants_only_ours};
 use crate::serving::Server;
 
@@ -49,13 +49,13 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// A shared folder with a hub around it.
 #[derive(Debug)]
 pub struct Site {
-    share: Arc<Share>,
+    pub(super) share: Arc<Share>,
     names: HostNames,
     facts: api::Facts,
     pub(super) access: Arc<Access>,
     pub(super) receiving: Receiving,
     pub(super) invite: Invite,
-    siblings: Arc<Siblings>,
+    pub(super) siblings: Arc<Siblings>,
 }
 
 /// What the site is part of.
@@ -215,6 +215,10 @@ impl Site {
                 let emblem = is_favicon(path).then(|| page::emblem(&request.headers)).flatten();
                 return match emblem {
                     Some(emblem) => Ok(emblem),
+                    None if self.may_list_elsewhere(request, path) => {
+                        let form = self.form(request, "", hosts, (visitor, caller));
+                        self.listing(request, path, None, form).await
+                    }
                     None => self.elsewhere(asking, refusal).await,
                 };
             }
@@ -237,11 +241,12 @@ impl Site {
             Opened::File(opened) => self.file(asking, path, opened, since),
             Opened::Folder(..) if !path.wants_folder() => Ok(to_folder(request, path)),
             Opened::Folder(descriptor, _) => {
-                if let Some((path, index)) = self.index_of(path).await {
+                let wants_index = !all::is_wanted(request);
+                if wants_index && let Some((path, index)) = self.index_of(path).await {
                     return self.file(asking, &path, index, since);
                 }
                 let form = self.form(request, "", hosts, (visitor, caller));
-                self.listing(request, path, descriptor, form).await
+                self.listing(request, path, Some(descriptor), form).await
             }
         }
     }
@@ -372,9 +377,18 @@ impl Site {
             let why = format!("the hub has no page {}", path.display());
             return Err(Refusal::new(StatusCode::NOT_FOUND, why));
         };
-        match self.open(&wanted).await? {
-            Opened::Folder(descriptor, _) => self.listing(request, &wanted, descriptor, form).await,
-            Opened::File(_) => {
+        match self.open(&wanted).await {
+            Err(refusal)
+                if refusal.status == StatusCode::NOT_FOUND
+                    && self.may_list_elsewhere(request, &wanted) =>
+            {
+                self.listing(request, &wanted, None, form).await
+            }
+            Err(refusal) => Err(refusal),
+            Ok(Opened::Folder(descriptor, _)) => {
+                self.listing(request, &wanted, Some(descriptor), form).await
+            }
+            Ok(Opened::File(_)) => {
                 let why = format!("{} is a file, not a folder", wanted.display());
                 Err(Refusal::new(StatusCode::NOT_FOUND, why))
             }
@@ -398,6 +412,9 @@ impl Site {
             "tls": caller.is_secure,
         });
         described["receiving"] = self.receiving.describe();
+        if self.siblings.are_asked() {
+            described["siblings"] = self.siblings.describe();
+        }
         described
     }
 
@@ -427,18 +444,6 @@ impl Site {
             Wanted::Json => Form::Json,
             Wanted::Text => Form::Text,
         }
-    }
-
-    async fn listing(
-        &self,
-        request: &Parts,
-        path: &SharePath,
-        descriptor: OwnedFd,
-        form: Form,
-    ) -> Result<Answer, Refusal> {
-        folder::answer(&self.share, path, descriptor, form, &request.headers)
-            .await
-            .map_err(|e| Refusal::open(&e, &path.display()))
     }
 }
 
