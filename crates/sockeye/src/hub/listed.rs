@@ -2,8 +2,9 @@
 
 use std::os::fd::OwnedFd;
 
-use http::HeaderValue;
 use http::request::Parts;
+use http::{HeaderValue, StatusCode};
+use sockeye_engine::disk::folder::Opened;
 use sockeye_engine::http::exchange::Remark;
 use sockeye_engine::http::server::Answer;
 use sockeye_proto::http::target::SharePath;
@@ -12,13 +13,38 @@ use super::site::Site;
 use crate::services::files::serve::file::CACHE_STATUS;
 use crate::services::files::serve::folder::{self, Contents, Form};
 use crate::services::files::serve::refusal::Refusal;
-use crate::services::files::siblings::all;
+use crate::services::files::siblings::all::{self, All};
 
 impl Site {
     /// Whether a folder that is missing here may be shown all the same: as siblings have it.
     pub(super) fn may_list_elsewhere(&self, request: &Parts, path: &SharePath) -> bool {
         let is_hidden = path.is_hidden() && !self.share.shows_hidden();
         path.wants_folder() && !is_hidden && self.siblings.may_list(request)
+    }
+
+    /// Answers with the folder at a path, whatever is in it.
+    pub(super) async fn listing_at(
+        &self,
+        request: &Parts,
+        path: &SharePath,
+        form: Form,
+    ) -> Result<Answer, Refusal> {
+        match self.open(path).await {
+            Err(refusal)
+                if refusal.status == StatusCode::NOT_FOUND
+                    && self.may_list_elsewhere(request, path) =>
+            {
+                self.listing(request, path, None, form).await
+            }
+            Err(refusal) => Err(refusal),
+            Ok(Opened::Folder(descriptor, _)) => {
+                self.listing(request, path, Some(descriptor), form).await
+            }
+            Ok(Opened::File(_)) => {
+                let why = format!("{} is a file, not a folder", path.display());
+                Err(Refusal::new(StatusCode::NOT_FOUND, why))
+            }
+        }
     }
 
     /// Answers with a folder: what it holds here, and with `?all` what it holds at siblings too.
@@ -35,7 +61,7 @@ impl Site {
         } else {
             None
         };
-        let asked = all.as_ref().filter(|all| all.nodes.len() > 1).map(|all| all.in_words());
+        let asked = all.as_ref().filter(|all| all.nodes.len() > 1).map(All::in_words);
         let contents = Contents { here, all };
         let answer = folder::answer(&self.share, path, contents, form, &request.headers).await;
         let mut answer = answer.map_err(|e| Refusal::open(&e, &path.display()))?;

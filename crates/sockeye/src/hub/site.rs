@@ -266,8 +266,11 @@ impl Site {
             return Err(Refusal { status, ..missing });
         }
         let is_hidden = path.is_hidden() && !self.share.shows_hidden();
-        if is_hidden || path.wants_folder() || archive::wanted(request)?.is_some() {
+        if is_hidden || archive::wanted(request)?.is_some() {
             return Err(missing);
+        }
+        if path.wants_folder() {
+            return Err(missing.or_look("Look at all hubs", "?all"));
         }
         self.siblings.relay(request, path, asked).await
     }
@@ -377,22 +380,7 @@ impl Site {
             let why = format!("the hub has no page {}", path.display());
             return Err(Refusal::new(StatusCode::NOT_FOUND, why));
         };
-        match self.open(&wanted).await {
-            Err(refusal)
-                if refusal.status == StatusCode::NOT_FOUND
-                    && self.may_list_elsewhere(request, &wanted) =>
-            {
-                self.listing(request, &wanted, None, form).await
-            }
-            Err(refusal) => Err(refusal),
-            Ok(Opened::Folder(descriptor, _)) => {
-                self.listing(request, &wanted, Some(descriptor), form).await
-            }
-            Ok(Opened::File(_)) => {
-                let why = format!("{} is a file, not a folder", wanted.display());
-                Err(Refusal::new(StatusCode::NOT_FOUND, why))
-            }
-        }
+        self.listing_at(request, &wanted, form).await
     }
 
     /// What the page knows of the hub, and of what its user may do here.
@@ -418,7 +406,7 @@ impl Site {
         described
     }
 
-    async fn open(&self, path: &SharePath) -> Result<Opened, Refusal> {
+    pub(super) async fn open(&self, path: &SharePath) -> Result<Opened, Refusal> {
         self.share.look_up(path).await.map_err(|e| Refusal::open(&e, &path.display()))
     }
 
