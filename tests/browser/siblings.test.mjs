@@ -198,8 +198,8 @@ describe("several hubs as one", () => {
     visit(hubs[0], "/?all", async (page) => {
       await shows(page, ALL);
       await rowOf(page, "photos").locator(".name a").focus();
-      await page.keyboard.press("s");
       const said = page.waitForResponse((answer) => answer.url().includes("/-/api/link"));
+      await page.keyboard.press("s");
       const asked = new URL((await said).url()).searchParams.get("path");
       assert.equal(asked, "/photos/?all");
     }));

@@ -278,6 +278,12 @@ fn a_sibling_that_shows_no_listing_is_told_and_keeps_nobody_from_the_others() {
         assert_eq!((told.0, told.2.as_str()), expected, "sibling {at}");
     }
     assert_eq!(ask(&server, "/none/?all", JSON).status, 504, "some of them could not be asked");
+    for (teller, status) in [(&plain, 404), (&other, 404), (&endless, 504), (&cut, 504)] {
+        let answer = ask(&hub(&here, &[teller.name()], &[]), "/none/?all", JSON);
+        assert_eq!(answer.status, status, "{}", answer.text());
+        let is_open = answer.text().contains("nor at any sibling that shows listings");
+        assert_eq!(is_open, status == 404, "{}", answer.text());
+    }
 }
 
 #[test]

@@ -38,6 +38,7 @@ pub const HERE: &str = "here";
 const LIST: &str = "/-/api/list";
 const JSON: &str = "application/json";
 const NO_LISTING: &str = "shows no listing";
+const TOO_LONG: &str = "lists more than is read of a sibling";
 /// What is read of an answer that is no listing.
 const SHORT_BYTES: usize = 16 * 1024;
 
@@ -115,7 +116,11 @@ impl Siblings {
             let (reached, why, shown) = match outcome {
                 Outcome::Listing(shown) => (true, None, Some(shown)),
                 Outcome::HasNot => (true, None, None),
-                Outcome::Nothing(why) => (true, Some(why), None),
+                Outcome::Nothing => (true, Some(NO_LISTING), None),
+                Outcome::TooLong => {
+                    troubles.push((name.clone(), Trouble::Protocol));
+                    (true, Some(TOO_LONG), None)
+                }
                 Outcome::Trouble(trouble) => {
                     troubles.push((name.clone(), trouble));
                     (false, Some(in_words(trouble)), None)
@@ -127,8 +132,14 @@ impl Siblings {
         if all.nodes.iter().any(|node| node.has) {
             return Ok(all);
         }
-        let failed = if troubles.is_empty() { Failed::Nobody } else { Failed::Unreached(troubles) };
-        Err(self.refusal(&failed, folder))
+        if !troubles.is_empty() {
+            return Err(self.refusal(&Failed::Unreached(troubles), folder));
+        }
+        let mut refusal = self.refusal(&Failed::Nobody, folder);
+        if all.nodes.iter().any(|node| node.why.is_some()) {
+            refusal.why.push_str(" that shows listings");
+        }
+        Err(refusal)
     }
 
     /// Each by its name, in order, with what came of it.
@@ -194,8 +205,10 @@ enum Outcome<Listing = Held> {
     Listing(Listing),
     /// It has no such folder.
     HasNot,
-    /// It cannot say whether it has.
-    Nothing(&'static str),
+    /// It cannot say whether it has: it is no Sockeye.
+    Nothing,
+    /// It has, and that is too much.
+    TooLong,
     Trouble(Trouble),
 }
 
@@ -215,7 +228,7 @@ impl Outcome {
             | StatusCode::MISDIRECTED_REQUEST => Self::Trouble(Trouble::Denied),
             status if status.is_server_error() => Self::Trouble(Trouble::Unavailable),
             _ if is_ours => Self::Trouble(Trouble::Protocol),
-            _ => Self::Nothing(NO_LISTING),
+            _ => Self::Nothing,
         }
     }
 
@@ -224,7 +237,7 @@ impl Outcome {
         while let Some(piece) = poll_fn(|cx| said.poll_piece(cx)).await {
             let Ok(piece) = piece else { return Self::Trouble(Trouble::Protocol) };
             if held.count() + piece.len() > SIBLING_LISTING_MAX_BYTES {
-                return Self::Nothing("lists more than is read of a sibling");
+                return Self::TooLong;
             }
             if !held.take(&piece) {
                 return Self::Trouble(Trouble::Busy);
@@ -235,11 +248,12 @@ impl Outcome {
 
     fn read(self, folder: &SharePath, shows_hidden: bool) -> Outcome<Shown> {
         match self {
-            Self::Listing(held) => held
-                .read(folder, shows_hidden)
-                .map_or(Outcome::Nothing(NO_LISTING), Outcome::Listing),
+            Self::Listing(held) => {
+                held.read(folder, shows_hidden).map_or(Outcome::Nothing, Outcome::Listing)
+            }
             Self::HasNot => Outcome::HasNot,
-            Self::Nothing(why) => Outcome::Nothing(why),
+            Self::Nothing => Outcome::Nothing,
+            Self::TooLong => Outcome::TooLong,
             Self::Trouble(trouble) => Outcome::Trouble(trouble),
         }
     }
