@@ -132,7 +132,7 @@ mod tests {
     fn a_path_that_looks_like_another_host_stays_on_this_one() {
         for path in ["//elsewhere.example/x", "/@elsewhere.example/", "/%2E%2E@elsewhere/"] {
             let Ok(parsed) = SharePath::parse(path) else { continue };
-            let link = join("http://192.0.2.1:8080/", &parsed, None);
+            let link = join("http://192.0.2.1:8080/", (&parsed, ""), None);
             assert!(link.starts_with("http://192.0.2.1:8080/"), "{link}");
         }
     }
