@@ -5,6 +5,21 @@
 // "javascript:x" or "//elsewhere"), it only puts paths end to end.
 
 const BROWSE = "/-/browse";
+const ALL = "?all";
+
+let query = ""; // of folders' pages
+
+/** Whether folders are shown as all hubs have them, and not as this one alone does. */
+export const showsAll = () => query === ALL;
+
+export function showAll(on) {
+  query = on ? ALL : "";
+}
+
+/** As the address bar says. */
+export function followAddress() {
+  showAll(new URLSearchParams(location.search).has("all"));
+}
 
 /** "/" + at most one slash in front, so that no path can name another host. */
 function rooted(path) {
@@ -25,8 +40,8 @@ export function folderOfPage(pathname) {
  * folder's own (index.html), or the hub's own space (a folder named "-").
  */
 export function pageOfFolder(folder, { browse }) {
-  if (!browse && !folder.startsWith("/-/")) return rooted(folder);
-  return folder === "/" ? "/-/" : BROWSE + rooted(folder);
+  if (!browse && !folder.startsWith("/-/")) return rooted(folder) + query;
+  return (folder === "/" ? "/-/" : BROWSE + rooted(folder)) + query;
 }
 
 export function listOfFolder(folder) {

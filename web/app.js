@@ -2,7 +2,7 @@
 // the hub wrote into the page, then ties the parts together. Never asks the
 // hub itself (navigation.js does) and never makes rows (table.js does).
 
-import { inFolder, pageOfFolder, parentOf } from "./addresses.js";
+import { followAddress, inFolder, pageOfFolder, parentOf, showsAll } from "./addresses.js";
 import { counted, number, sizeForPeople, useFormats, visibleName } from "./format.js";
 import { createHere } from "./here.js";
 import { HubSilent, askForStanding } from "./hub.js";
@@ -41,6 +41,7 @@ const filter = byId("filter");
 const tableElement = byId("table");
 
 let listing = null;
+let hubs = null; // the switch between all hubs and this one, where there are others
 let shown = []; // its items, as they are shown
 let sort = rememberedSort();
 
@@ -111,7 +112,7 @@ function showListing(newListing, place) {
   drawItems();
   receivingHere.draw();
   showCommands(null);
-  announce(`${name}: ${summary()}`);
+  announce(`${name}: ${summary()}${lacking()}`);
 
   const from = place?.from ? table.indexOf(hrefWithin(listing.folder, place.from)) : -1;
   if (from >= 0) {
@@ -161,6 +162,7 @@ function drawItems() {
   byId("count").textContent = filtering ? `${number(items.length)} of ${number(listing.items.length)}` : "";
   byId("totals").textContent = listing.items.length ? summary() : "";
   byId("shortfall").textContent = shortfall();
+  hubs?.draw(listing);
 
   if (items.length) clearNotice();
   else if (filtering) showNoMatch();
@@ -184,6 +186,11 @@ function summary() {
   if (files) parts.push(sizeForPeople(bytes));
   const kinds = folders && files ? ` (${counted(folders, "folder", "folders")}, ${counted(files, "file", "files")})` : "";
   return parts.join(", ") + kinds;
+}
+
+/** Whose part of it is missing, as a sentence of its own. */
+function lacking() {
+  return hubs ? hubs.lacking(listing) : "";
 }
 
 function shortfall() {
@@ -223,6 +230,7 @@ function showProblem(error, folder, retryIn) {
   byId("folder-tools").hidden = true;
   byId("totals").textContent = "";
   byId("shortfall").textContent = "";
+  hubs?.draw(null);
   receivingHere.draw();
   panel.hideCommands();
   window.scrollTo(0, 0);
@@ -237,7 +245,7 @@ function showProblem(error, folder, retryIn) {
       ? { heading: "The hub does not answer", text: silentText(retryIn), actions: [retry] }
       : error.status === 401
         ? { heading: "You are not in this hub any more", text: "Its person has shown this device out, or its key has changed. With the new key or a new link you can come back.", actions: [{ label: "Join", run: join }] }
-      : { heading: error.status === 404 ? "There is no such folder" : error.message, text: error.detail ?? "", actions: [...up, retry] };
+      : { heading: error.status === 404 ? "There is no such folder" : error.message, text: error.detail ?? "", actions: [...(hubs && !showsAll() ? [{ label: "Look at all hubs", run: hubs.toggle }] : []), ...up, retry] };
   showNotice({ picture: "cut-line", ...notice });
   announce(`${notice.heading}. ${notice.text}`);
 }
@@ -346,7 +354,7 @@ async function enterByLink() {
 }
 
 const receivingHere = createReceiving({
-  folder: () => listing?.folder ?? null,
+  folder: () => (listing?.here ? listing.folder : null),
   name: () => (listing ? byId("title").textContent : ""),
   refresh: () => navigation.refreshByItself(),
   announce,
@@ -375,7 +383,7 @@ async function late(fetched, run) {
 }
 
 function showKeys() {
-  late(import("./keys/sheet.js"), ({ showKeys: show }) => show({ offersTools: offersTools(hub) }));
+  late(import("./keys/sheet.js"), ({ showKeys: show }) => show({ offersTools: offersTools(hub), hasSiblings: hubs !== null }));
 }
 
 function settings() {
@@ -384,9 +392,11 @@ function settings() {
 
 /** Shares that item, or the folder that is shown. */
 function share(item) {
-  const path = item ? inFolder(listing.folder, item.href) : pageOfFolder(listing.folder, { browse: browse || Boolean(listing.index) });
+  const address = item ? inFolder(listing.folder, item.href) : listing.folder;
+  const isFolder = !item || item.folder;
+  const path = isFolder ? pageOfFolder(address, { browse: !item && (browse || Boolean(listing.index)) }) : address;
   const name = item ? item.name : byId("title").textContent;
-  late(import("./share/sheet.js"), ({ showShare }) => showShare({ path, name, isFolder: !item || item.folder, announce }));
+  late(import("./share/sheet.js"), ({ showShare }) => showShare({ path, name, isFolder, announce }));
 }
 
 function applyPreferences() {
@@ -519,6 +529,7 @@ listenForKeys({
   makeFolder: () => receivingHere.makeFolder(),
   send: () => receivingHere.choose(),
   here: () => here.toggle(),
+  allHubs: () => (hubs ? hubs.toggle() : false),
   tools: () => (offersTools(hub) ? void tools.toggle() : false),
   wire: () => void wire.toggle(),
 });
@@ -537,4 +548,10 @@ setInterval(() => {
   if (document.visibilityState === "visible") table.retell();
 }, 60_000);
 
-navigation.start(data.listing);
+followAddress();
+if (hub.siblings?.length) {
+  await late(import("./siblings/switch.js"), ({ createSwitch }) => {
+    hubs = createSwitch({ navigation, announce });
+  });
+}
+navigation.start(hubs?.begin() ? null : data.listing);

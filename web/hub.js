@@ -3,7 +3,7 @@
 // log what passed, and standing.js where the key is wanted. Never draws and
 // never retries (navigation.js decides that).
 
-import { listOfFolder } from "./addresses.js";
+import { listOfFolder, showsAll } from "./addresses.js";
 import { counted, exactBytes, visibleName } from "./format.js";
 import { keyIsWanted, know } from "./standing.js";
 import { httpEntry } from "./wire/http.js";
@@ -28,6 +28,7 @@ export class HubSilent extends Error {}
 export async function askForListing(folder, signal, byItself) {
   let answer = null; // the listing, or what the hub said instead
   const seen = await ask(listOfFolder(folder), {
+    query: showsAll() ? { all: "" } : undefined,
     // "no-cache" asks the hub each time, yet lets it say "nothing new".
     cache: "no-cache",
     headers: { Accept: "application/json" },

@@ -62,6 +62,8 @@ function actionFor(event, actions) {
       return actions.makeFolder;
     case "p":
       return actions.here;
+    case "a":
+      return actions.allHubs;
     case "u":
       return actions.send;
     case "t":

@@ -38,10 +38,10 @@ export async function readLongListing(answer, signal) {
 /** Yields wherever it may be left for a moment. */
 function* read(answer) {
   let items = [];
-  let fingerprint = answer.entries.length;
+  let fingerprint = mix(answer.entries.length, JSON.stringify(answer.nodes ?? 0));
   for (const entry of answer.entries) {
     items.push(itemOf(entry));
-    fingerprint = mix(fingerprint, `${entry.href} ${entry.size} ${entry.modified}`);
+    fingerprint = mix(fingerprint, `${entry.href} ${entry.size} ${entry.modified} ${entry.at}`);
     if (items.length % STRETCH === 0) yield;
   }
   // Comparing names is the dear part of sorting: done once, kept as a rank.
@@ -59,6 +59,8 @@ function* read(answer) {
     folders: items.length - files.length,
     files: files.length,
     bytes: files.reduce((sum, item) => sum + item.size, 0),
+    nodes: answer.nodes ?? [], // whose folder it is, where all hubs were asked
+    here: answer.nodes?.[0].has ?? true,
     total: answer.total,
     truncated: answer.truncated,
     index: files.find((item) => item.name === "index.html") ?? null,
@@ -76,6 +78,8 @@ function itemOf(entry) {
     size: entry.size ?? 0,
     modified: entry.modified ? Date.parse(entry.modified) : null,
     type: entry.type ?? "",
+    at: entry.at ?? null, // which hubs have it, where all were asked
+    differs: Boolean(entry.differs),
   };
 }
 

@@ -2,7 +2,7 @@
 // keeps the browser's history true, retries while the hub is silent. Called
 // by app.js, which draws what `view` is told; never draws anything itself.
 
-import { folderOfPage, pageOfFolder } from "./addresses.js";
+import { folderOfPage, followAddress, pageOfFolder, showsAll } from "./addresses.js";
 import { HubSilent, askForListing } from "./hub.js";
 import { readListing, readLongListing } from "./listing.js";
 
@@ -20,7 +20,8 @@ export function createNavigation({ browse, view }) {
   // Where the visitor was, by entry of the history. Going back leaves an entry
   // without a chance to write into it, so its place is kept here as well.
   const places = new Map();
-  const kept = new Map(); // folder -> listing, so that going back is immediate
+  const kept = new Map(); // folder and whose -> listing, so that going back is immediate
+  const nameOf = (folder) => `${folder} ${showsAll()}`;
   let shown = null; // the listing on the page
   let wanted = folderOfPage(location.pathname); // the folder of the address bar
   let asking = null;
@@ -32,8 +33,9 @@ export function createNavigation({ browse, view }) {
   history.replaceState({ ...history.state, entry }, "");
 
   function keep(listing) {
-    kept.delete(listing.folder);
-    kept.set(listing.folder, listing);
+    const name = nameOf(listing.folder);
+    kept.delete(name);
+    kept.set(name, listing);
     let entries = [...kept.values()].reduce((sum, one) => sum + one.items.length, 0);
     for (const [folder, one] of kept) {
       if (one === listing || (kept.size <= FOLDERS_KEPT && entries <= ENTRIES_KEPT)) break;
@@ -124,7 +126,7 @@ export function createNavigation({ browse, view }) {
       } else {
         const folder = shown.folder;
         shown = null;
-        kept.delete(folder);
+        kept.delete(nameOf(folder));
         view.showProblem(error, folder, null);
       }
       return;
@@ -143,6 +145,7 @@ export function createNavigation({ browse, view }) {
   window.addEventListener("popstate", (event) => {
     // Within the folder, only what is viewed has changed (preview/offered.js).
     if (event.state && event.state.entry === entry) return;
+    followAddress();
     const folder = folderOfPage(location.pathname);
     asking?.abort();
     if (shown) places.set(entry, view.place());
@@ -150,7 +153,7 @@ export function createNavigation({ browse, view }) {
     if (!event.state?.entry) history.replaceState({ entry: Math.random() }, "");
     entry = history.state.entry;
     const place = places.get(entry) ?? event.state;
-    const listing = kept.get(folder);
+    const listing = kept.get(nameOf(folder));
     wanted = folder;
     if (!listing) {
       load(folder, { push: false, place });
@@ -191,6 +194,17 @@ export function createNavigation({ browse, view }) {
     go(folder, coming = null) {
       keepPlace();
       load(folder, { push: true, place: coming ? { from: coming } : null });
+    },
+
+    /** Asks for the same folder of other hubs: of all, or of this one alone. */
+    again() {
+      this.rename();
+      load(wanted, { push: false, place: shown && view.place() });
+    },
+
+    /** The address bar says anew what is shown. */
+    rename() {
+      history.replaceState(history.state, "", pageOf(wanted, shown) + location.hash);
     },
 
     /** Asks again, because somebody wants it. */

@@ -5,7 +5,7 @@
 import { inFolder, isLoopback, pageOfFolder } from "./addresses.js";
 import { breakable, copyButton } from "./copyable.js";
 import { visibleName } from "./format.js";
-import { shellAddress } from "./quoting.js";
+import { shellAddress } from "./shell-address.js";
 import { hindrance, wantsKey } from "./standing.js";
 
 export function createPanel(hub, { announce }) {

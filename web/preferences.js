@@ -9,6 +9,7 @@ export const PREFERENCES = {
   units: ["decimal", "binary"],
   dates: ["relative", "exact"],
   folders: ["first", "mixed"],
+  hubs: ["this", "all"],
 };
 
 const chosen = new Map();

@@ -13,16 +13,6 @@ export function shellWord(text) {
   return /^[\p{L}\p{N}/._,-]+$/u.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
-/**
- * An address that means the same in every shell and to curl itself: whatever
- * either could take for its own is percent-encoded.
- */
-export function shellAddress(origin, path) {
-  const plain = path.replace(/[^A-Za-z0-9%/._~-]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`);
-  const address = origin + plain;
-  return address.includes("[") ? `"${address}"` : address;
-}
-
 /** A text as a word for the shell's printf, whose format it is. */
 export function printfWord(text) {
   const quoted = text

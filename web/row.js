@@ -11,6 +11,13 @@ const template = document.getElementById("row-template").content.firstElementChi
 /** The address under which a folder comes as one file; `kind` is "zip" or "tar". */
 export const archiveOf = (address, kind) => `${address}?${kind}`;
 
+let place = () => {};
+
+/** by(row, item): says in each row where its item lies. Called where there are several hubs. */
+export function placeRows(by) {
+  place = by;
+}
+
 /** folder: the encoded path that the item is in; pageOf(address): of a folder's page. */
 export function makeRow(item, { folder, pageOf, now, isPicked }) {
   const row = template.cloneNode(true);
@@ -52,6 +59,7 @@ export function makeRow(item, { folder, pageOf, now, isPicked }) {
     time.dateTime = new Date(item.modified).toISOString();
     time.textContent = timeForPeople(item.modified, now());
   }
+  place(row, item);
   return row;
 }
 

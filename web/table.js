@@ -272,7 +272,7 @@ export function createTable(table, { now, isPicked, onCurrent }) {
 
     /** Downloads that row's file, or folder as a zip. */
     download(index) {
-      rowAt(index)?.querySelector("a[download]").click();
+      rowAt(index)?.querySelector("a[download]")?.click();
     },
 
     /** The item whose row that element is in. */

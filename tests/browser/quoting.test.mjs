@@ -6,7 +6,8 @@ import { execFileSync } from "node:child_process";
 import { test } from "node:test";
 import { importPure } from "./pure.mjs";
 
-const { shellAddress, shellWord, printfWord, pythonString } = await importPure("quoting.js");
+const { shellWord, printfWord, pythonString } = await importPure("quoting.js");
+const { shellAddress } = await importPure("shell-address.js");
 
 const TEXTS = [
   "plain",
@@ -47,4 +48,5 @@ for (const text of TEXTS) {
 test("an address holds nothing that a shell or curl takes for its own", () => {
   assert.equal(shellAddress("http://127.0.0.1:80", "/a%20b/{x}[1]'$;/"), "http://127.0.0.1:80/a%20b/%7Bx%7D%5B1%5D%27%24%3B/");
   assert.equal(shellAddress("http://[::1]:80", "/a"), '"http://[::1]:80/a"');
+  assert.equal(shellAddress("http://127.0.0.1:80", "/a%3F/?all"), '"http://127.0.0.1:80/a%3F/?all"');
 });

@@ -49,6 +49,7 @@ const GROUPS = [
   {
     title: "The page",
     keys: [
+      [["a"], "all hubs, or this one alone", ({ hasSiblings }) => hasSiblings],
       [["p"], "who is here, and how to let others in", () => hasGuests()],
       [["t"], "tools: echo, clock", ({ offersTools }) => offersTools],
       [["w"], "show the wire: what was just said, and the same by hand"],

@@ -3,10 +3,11 @@
 
 import { copyText } from "../clipboard.js";
 import { element, icon } from "../element.js";
-import { inFolder } from "../addresses.js";
+import { inFolder, pageOfFolder } from "../addresses.js";
 import { counted, sizeForPeople } from "../format.js";
 import { archiveOf } from "../row.js";
 import { baseForOthers } from "../share/links.js";
+import { isHere } from "../siblings/places.js";
 import { withStyle } from "../style-part.js";
 import { download, follow } from "./archive.js";
 
@@ -28,20 +29,23 @@ export function createBar({ selection, folder, total, isShown, share, isBusy, an
   const bar = element("section", { class: "selection", "aria-label": "Selected" }, words, clear, element("div", { class: "doings" }, element("span", { class: "split" }, zip, tar), copy, sharing));
   document.querySelector("main").append(bar);
 
-  /** One file is downloaded as itself; anything else as one archive. */
+  /** One file is downloaded as itself; anything else as one archive, of what is here. */
   function get(kind) {
     const items = selection.items();
-    if (items.length === 1 && !items[0].folder) follow(inFolder(folder(), items[0].href));
+    const here = items.filter(isHere);
+    if (isOneFile(items)) follow(inFolder(folder(), items[0].href));
+    else if (!here.length) return announce(elsewhere(items, here));
     // All of a large folder would be too many names for one question.
     else if (items.length === total()) follow(archiveOf(folder(), kind));
-    else download(folder(), items, kind, { elsewhere: isBusy() });
-    announce(`Downloading ${amount(items)}.`);
+    else download(folder(), here, kind, { elsewhere: isBusy() });
+    announce(isOneFile(items) ? `Downloading ${amount(items)}.` : `Downloading ${amount(here)}. ${elsewhere(items, here)}`);
   }
 
   async function copyLinks() {
     const items = selection.items();
     const base = await baseForOthers();
-    const links = items.map((item) => base + inFolder(folder(), item.href));
+    const addressOf = (item) => inFolder(folder(), item.href);
+    const links = items.map((item) => base + (item.folder ? pageOfFolder(addressOf(item), { browse: false }) : addressOf(item)));
     const copied = await copyText(links.join("\n"));
     const said = copied ? `${counted(items.length, "link", "links")} copied` : "This browser does not let a page write the clipboard";
     copy.lastChild.textContent = copied ? "Copied" : "Not copied";
@@ -65,14 +69,26 @@ export function createBar({ selection, folder, total, isShown, share, isBusy, an
         if (hadFocus) rest();
         return;
       }
-      const isFile = items.length === 1 && !items[0].folder;
+      const isFile = isOneFile(items);
+      const here = items.filter(isHere);
+      for (const part of [zip, tar]) part.disabled = !isFile && !here.length;
       zip.lastChild.textContent = isFile ? "Download" : "Download as zip";
       tar.hidden = isFile;
       sharing.hidden = items.length !== 1;
       const hidden = items.filter((item) => !isShown(item)).length;
-      words.textContent = amount(items) + (hidden ? `, ${hidden} of them not shown` : "");
+      words.textContent = amount(items) + (hidden ? `, ${hidden} of them not shown` : "") + (isFile ? "" : `. ${elsewhere(items, here)}`.replace(/\. $/, ""));
     },
   };
+}
+
+const isOneFile = (items) => items.length === 1 && !items[0].folder;
+
+/** What an archive cannot hold; nothing where it holds all. */
+function elsewhere(items, here) {
+  const count = items.length - here.length;
+  if (!count) return "";
+  if (!here.length) return "An archive holds only what is here, and nothing of it is: download files one by one.";
+  return `${counted(count, "lies", "lie")} at other hubs: not in the archive.`;
 }
 
 /** "3 items, 12 MB": what a folder holds is not known here. */

@@ -2,7 +2,8 @@
 // with netcat, with ten lines of Python. Called by wire/drawer.js. (What goes over TCP and UDP, the hub itself writes out.)
 // The key is never in it: where one is wanted, it is $SOCKEYE_KEY.
 
-import { printfWord, pythonString, shellAddress, shellWord } from "../quoting.js";
+import { printfWord, pythonString, shellWord } from "../quoting.js";
+import { shellAddress } from "../shell-address.js";
 import { wantsKey } from "../standing.js";
 
 const BEARER = "Bearer $SOCKEYE_KEY";

@@ -67,7 +67,7 @@ export function arrivalEntry() {
     ],
     beyond: "A page cannot see the headers of its own arrival. Each folder opened from here on is told with its headers.",
     failure: null,
-    asked: { path: pathname, headers: { Accept: "text/html" } },
+    asked: { path: pathname, query: Object.fromEntries(new URLSearchParams(search)), headers: { Accept: "text/html" } },
   };
 }
 

@@ -303,6 +303,12 @@ pub const SIBLING_CONNECTIONS_KEPT: usize = 64;
 pub const SIBLING_HELLO_MAX_BYTES: usize = 4 * 1024;
 /// and its listing of a folder than this.
 pub const SIBLING_LISTING_MAX_BYTES: usize = 16 * 1024 * 1024;
+/// All such listings that are being read hold this much at most.
+pub const SIBLING_LISTINGS_MAX_BYTES: usize = 64 * 1024 * 1024;
+/// A sibling's listing is here, to its end, in this time.
+pub const SIBLING_LISTING_DEADLINE: Duration = Duration::from_secs(5);
+/// Folders are asked of all siblings this many at a time; who comes later waits for a moment.
+pub const SIBLING_LISTINGS_AT_ONCE: usize = 16;
 /// What is fetched from a sibling for several readers stands in a window of so many bytes,
 pub const RELAY_WINDOW_BYTES: usize = 4 * 1024 * 1024;
 /// or of so many, while all windows together hold more than
@@ -424,6 +430,11 @@ const _: () = {
             && SIBLING_PROBE_DEADLINE_MAX.as_millis() <= SIBLING_FIRST_BYTE.as_millis()
             && SIBLING_FIRST_BYTE.as_millis() <= SIBLING_BODY_IDLE.as_millis(),
         "to say yes takes no longer than to begin, and that no longer than a pause"
+    );
+    assert!(
+        SIBLING_LISTING_MAX_BYTES <= SIBLING_LISTINGS_MAX_BYTES
+            && SIBLING_FIRST_BYTE.as_millis() <= SIBLING_LISTING_DEADLINE.as_millis(),
+        "one listing is part of all, and begins before it ends"
     );
     assert!(SIBLING_BODY_IDLE.as_secs() < STALL_DEADLINE.as_secs(), "a reader outlasts a pause");
     assert!(NOBODY_HAS.as_secs() <= SIBLING_LATELY.as_secs(), "a no is trusted less than a yes");

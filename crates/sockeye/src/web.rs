@@ -123,7 +123,9 @@ mod tests {
         for token in ["{{title}}", "{{assets}}", "{{listing_html}}", "{{data}}"] {
             assert!(text_of(PAGE).contains(token), "{token}");
         }
-        for token in ["{{status}}", "{{title}}", "{{detail}}", "{{advice}}", "{{assets}}"] {
+        for token in
+            ["{{status}}", "{{title}}", "{{detail}}", "{{advice}}", "{{ways}}", "{{assets}}"]
+        {
             assert!(text_of(ERROR_PAGE).contains(token), "{token}");
         }
         for token in ["{{detail}}", "{{assets}}"] {

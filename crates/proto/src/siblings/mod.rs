@@ -8,6 +8,7 @@
 //! - [`nonce`]: what an answerer gives out so that no proof can be used twice.
 //! - [`node`]: the name of a running server, and what two fields of HTTP say to it.
 //! - [`roster`]: what a hub knows of its siblings: who is near, who fails, who had what.
+//! - [`merge`]: one folder as all of them have it.
 //! - [`search`]: one question: whom to ask next, whom to wait for, when to give up.
 //!
 //! On the wire all of it is HTTP/1.1: a GET or HEAD with `Cache-Control: only-if-cached`, `Via`, and
@@ -17,6 +18,7 @@ use std::fmt;
 
 pub mod group;
 mod hex;
+pub mod merge;
 pub mod node;
 pub mod nonce;
 pub mod roster;

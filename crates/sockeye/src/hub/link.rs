@@ -17,6 +17,8 @@ use super::site::Site;
 use super::{api, invite};
 use crate::services::files::serve::refusal::Refusal;
 
+const ALL: &str = "?all";
+
 impl Site {
     /// `/-/api/link?path=/photos/`: the links to that, the likeliest first. With `key=yes` they let
     /// in whoever opens them, which is for the person at the hub to give.
@@ -70,14 +72,20 @@ impl Site {
         if path.len() > LINK_PATH_MAX_BYTES {
             return Err(bad(format!("a path has at most {LINK_PATH_MAX_BYTES} bytes here")));
         }
-        let path = SharePath::parse(&path).map_err(|e| bad(e.to_string()))?;
+        // A folder as all siblings have it. In a name, the mark would be encoded.
+        let (path, query) = match path.strip_suffix(ALL) {
+            Some(path) => (path, ALL),
+            None => (&*path, ""),
+        };
+        let path = SharePath::parse(path).map_err(|e| bad(e.to_string()))?;
+        let query = if path.wants_folder() { query } else { "" };
         let mut key = None;
         if text(request, "key").is_some_and(|key| key == "yes") {
             visitor.must_be_host()?;
             key = self.access.doorkeeper().map(SharedDoorkeeper::key);
         }
         let pages = self.invite.pages_from(scheme, authority);
-        Ok(pages.iter().map(|page| join(page, &path, key.as_ref())).collect())
+        Ok(pages.iter().map(|page| join(page, (&path, query), key.as_ref())).collect())
     }
 }
 
@@ -86,12 +94,12 @@ impl Site {
 /// A link to a file that carries the key goes by way of `/-/join`, which takes the key out of the
 /// address before the file is opened: what is in the file may be somebody else's script, and reads
 /// its own address.
-fn join(page: &str, path: &SharePath, key: Option<&Key>) -> String {
+fn join(page: &str, (path, query): (&SharePath, &str), key: Option<&Key>) -> String {
     let page = page.trim_end_matches('/');
     let encoded = path.encoded();
     match key {
-        None => format!("{page}{encoded}"),
-        Some(key) if path.wants_folder() => format!("{page}{encoded}#k={}", key.as_str()),
+        None => format!("{page}{encoded}{query}"),
+        Some(key) if path.wants_folder() => format!("{page}{encoded}{query}#k={}", key.as_str()),
         Some(key) => format!("{page}/-/join#k={}&to={encoded}", key.as_str()),
     }
 }
@@ -108,20 +116,23 @@ mod tests {
 
     fn link(path: &str, key: Option<&str>) -> String {
         let key = key.map(|key| Key::parse(key).unwrap());
-        join("http://192.0.2.1:8080/", &SharePath::parse(path).unwrap(), key.as_ref())
+        let (path, query) = path.split_once('?').map_or((path, ""), |(path, _)| (path, ALL));
+        let path = SharePath::parse(path).unwrap();
+        join("http://192.0.2.1:8080/", (&path, query), key.as_ref())
     }
 
     #[test]
     fn a_link_is_the_address_with_the_path_behind_it() {
         assert_eq!(link("/", None), "http://192.0.2.1:8080/");
         assert_eq!(link("/a b/c.txt", None), "http://192.0.2.1:8080/a%20b/c.txt");
+        assert_eq!(link("/a/?all", None), "http://192.0.2.1:8080/a/?all");
     }
 
     #[test]
     fn a_path_that_looks_like_another_host_stays_on_this_one() {
         for path in ["//elsewhere.example/x", "/@elsewhere.example/", "/%2E%2E@elsewhere/"] {
             let Ok(parsed) = SharePath::parse(path) else { continue };
-            let link = join("http://192.0.2.1:8080/", &parsed, None);
+            let link = join("http://192.0.2.1:8080/", (&parsed, ""), None);
             assert!(link.starts_with("http://192.0.2.1:8080/"), "{link}");
         }
     }

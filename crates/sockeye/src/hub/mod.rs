@@ -39,6 +39,7 @@ pub mod guests;
 pub mod invite;
 pub mod key;
 mod link;
+mod listed;
 pub mod page;
 pub mod site;
 mod table;

@@ -2,7 +2,6 @@
 //! everything else.
 
 use std::borrow::Cow;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use http::request::Parts;
@@ -34,8 +33,9 @@ use crate::services::files::serve::receive::Receiving;
 use crate::services::files::serve::receive::pieces::PREFIX;
 use crate::services::files::serve::refusal::Refusal;
 use crate::services::files::serve::share::Share;
-use crate::services::files::serve::{archive, file, folder, prove};
+use crate::services::files::serve::{archive, file, prove};
 use crate::services::files::siblings::Siblings;
+use crate::services::files::siblings::all;
 use crate::services::files::siblings::us::{self, wants_only_ours};
 use crate::serving::Server;
 
@@ -49,13 +49,13 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// A shared folder with a hub around it.
 #[derive(Debug)]
 pub struct Site {
-    share: Arc<Share>,
+    pub(super) share: Arc<Share>,
     names: HostNames,
     facts: api::Facts,
     pub(super) access: Arc<Access>,
     pub(super) receiving: Receiving,
     pub(super) invite: Invite,
-    siblings: Arc<Siblings>,
+    pub(super) siblings: Arc<Siblings>,
 }
 
 /// What the site is part of.
@@ -215,6 +215,10 @@ impl Site {
                 let emblem = is_favicon(path).then(|| page::emblem(&request.headers)).flatten();
                 return match emblem {
                     Some(emblem) => Ok(emblem),
+                    None if self.may_list_elsewhere(request, path) => {
+                        let form = self.form(request, "", hosts, (visitor, caller));
+                        self.listing(request, path, None, form).await
+                    }
                     None => self.elsewhere(asking, refusal).await,
                 };
             }
@@ -237,11 +241,12 @@ impl Site {
             Opened::File(opened) => self.file(asking, path, opened, since),
             Opened::Folder(..) if !path.wants_folder() => Ok(to_folder(request, path)),
             Opened::Folder(descriptor, _) => {
-                if let Some((path, index)) = self.index_of(path).await {
+                let wants_index = !all::is_wanted(request);
+                if wants_index && let Some((path, index)) = self.index_of(path).await {
                     return self.file(asking, &path, index, since);
                 }
                 let form = self.form(request, "", hosts, (visitor, caller));
-                self.listing(request, path, descriptor, form).await
+                self.listing(request, path, Some(descriptor), form).await
             }
         }
     }
@@ -261,8 +266,11 @@ impl Site {
             return Err(Refusal { status, ..missing });
         }
         let is_hidden = path.is_hidden() && !self.share.shows_hidden();
-        if is_hidden || path.wants_folder() || archive::wanted(request)?.is_some() {
+        if is_hidden || archive::wanted(request)?.is_some() {
             return Err(missing);
+        }
+        if path.wants_folder() {
+            return Err(missing.or_look("Look at all hubs", "?all"));
         }
         self.siblings.relay(request, path, asked).await
     }
@@ -372,13 +380,7 @@ impl Site {
             let why = format!("the hub has no page {}", path.display());
             return Err(Refusal::new(StatusCode::NOT_FOUND, why));
         };
-        match self.open(&wanted).await? {
-            Opened::Folder(descriptor, _) => self.listing(request, &wanted, descriptor, form).await,
-            Opened::File(_) => {
-                let why = format!("{} is a file, not a folder", wanted.display());
-                Err(Refusal::new(StatusCode::NOT_FOUND, why))
-            }
-        }
+        self.listing_at(request, &wanted, form).await
     }
 
     /// What the page knows of the hub, and of what its user may do here.
@@ -398,10 +400,13 @@ impl Site {
             "tls": caller.is_secure,
         });
         described["receiving"] = self.receiving.describe();
+        if self.siblings.are_asked() {
+            described["siblings"] = self.siblings.describe();
+        }
         described
     }
 
-    async fn open(&self, path: &SharePath) -> Result<Opened, Refusal> {
+    pub(super) async fn open(&self, path: &SharePath) -> Result<Opened, Refusal> {
         self.share.look_up(path).await.map_err(|e| Refusal::open(&e, &path.display()))
     }
 
@@ -427,18 +432,6 @@ impl Site {
             Wanted::Json => Form::Json,
             Wanted::Text => Form::Text,
         }
-    }
-
-    async fn listing(
-        &self,
-        request: &Parts,
-        path: &SharePath,
-        descriptor: OwnedFd,
-        form: Form,
-    ) -> Result<Answer, Refusal> {
-        folder::answer(&self.share, path, descriptor, form, &request.headers)
-            .await
-            .map_err(|e| Refusal::open(&e, &path.display()))
     }
 }
 

@@ -5,6 +5,7 @@
 mod support;
 
 mod breaking;
+mod listing;
 mod members;
 mod passing;
 mod puppet;

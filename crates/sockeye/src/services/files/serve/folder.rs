@@ -10,46 +10,53 @@ use http::{HeaderMap, HeaderValue, Response, header};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
-use sockeye_engine::disk::folder::{Facts, OpenError};
-use sockeye_engine::disk::listing::{self, Entry};
+use sockeye_engine::disk::folder::OpenError;
+use sockeye_engine::disk::listing;
 use sockeye_engine::http::body::Content;
 use sockeye_engine::http::server::Answer;
 use sockeye_proto::http::accept::accepts_gzip;
 use sockeye_proto::http::target::{SharePath, encode_segment};
 use sockeye_proto::limits::{LISTING_INLINE_MAX_ENTRIES, LISTINGS_AT_ONCE, LISTINGS_MAX_BYTES};
 use sockeye_proto::printable::Printable;
+use sockeye_proto::siblings::merge::{Entry, Kind, Merged};
 use tokio::sync::Semaphore;
 
 use super::media_type;
 use super::share::{Share, blocking};
 use crate::hub::page;
+use crate::services::files::siblings::all::{self, All, HERE, Node};
 use crate::web;
 
 /// Whose turn it is to read a folder.
 static TURNS: Semaphore = Semaphore::const_new(LISTINGS_AT_ONCE);
 /// Bytes of listings on their way to their readers.
 static OUT_BYTES: AtomicUsize = AtomicUsize::new(0);
+/// Who has an entry stands in a column no wider than this; what is longer goes beyond.
+const PLACES_MAX_CHARS: usize = 48;
 /// Bodies from this size on are compressed for who accepts it.
 const GZIP_FROM_BYTES: usize = 1024;
 
 /// A folder's contents, as the page and scripts get them.
 #[derive(Debug, Serialize)]
-pub struct Listing {
+pub struct Listing<'a> {
     /// The folder, for people.
     pub path: String,
     /// The folder, as a URL's path.
     pub href: String,
     /// What it holds.
-    pub entries: Vec<ListingEntry>,
+    pub entries: Vec<ListingEntry<'a>>,
     /// How many entries that are.
     pub total: usize,
     /// Whether there are more than can be shown.
     pub truncated: bool,
+    /// Who was asked, of a listing of all siblings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nodes: Option<&'a [Node]>,
 }
 
 /// A file or folder in a listing.
 #[derive(Debug, Serialize)]
-pub struct ListingEntry {
+pub struct ListingEntry<'a> {
     /// Its name, for people: bytes that are no UTF-8 are replaced.
     pub name: String,
     /// Relative to the folder, exact.
@@ -67,6 +74,12 @@ pub struct ListingEntry {
     /// Its media type; files only.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub media_type: Option<String>,
+    /// Who has it, of a listing of all siblings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<Vec<&'a str>>,
+    /// Whether those who have it tell more than one size.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub differs: bool,
 }
 
 /// In which form a listing is wanted.
@@ -85,11 +98,20 @@ pub enum Form {
     Text,
 }
 
-/// Reads an open folder and answers with what it holds.
+/// What a listing is made of.
+#[derive(Debug)]
+pub struct Contents {
+    /// The folder here, if there is one.
+    pub here: Option<OwnedFd>,
+    /// What siblings tell of it, if it is shown as all have it.
+    pub all: Option<All>,
+}
+
+/// Reads a folder and answers with what it holds.
 pub async fn answer(
     share: &Arc<Share>,
     path: &SharePath,
-    folder: OwnedFd,
+    contents: Contents,
     form: Form,
     fields: &HeaderMap,
 ) -> Result<Answer, OpenError> {
@@ -100,8 +122,16 @@ pub async fn answer(
     // where other connections would wait for it, nor for everybody at once.
     let _turn = TURNS.acquire().await.map_err(|_| OpenError::Exhausted)?;
     blocking(move || {
-        let listed = listing::list(share.folder(), &path, folder.as_fd(), share.shows_hidden())?;
-        let listing = Listing::new(&path, listed);
+        let Contents { here, mut all } = contents;
+        let list = |here: OwnedFd| {
+            listing::list(share.folder(), &path, here.as_fd(), share.shows_hidden())
+        };
+        let mut listed = here.map(list).transpose()?;
+        let merged = all.as_mut().map(|all| all.merge(listed.take()));
+        let listing = match (&all, merged) {
+            (Some(all), Some(merged)) => Listing::of_all(&path, merged, &all.nodes),
+            _ => Listing::new(&path, listed),
+        };
         let (media_type, body) = match form {
             Form::Page { base, hub } => {
                 ("text/html; charset=utf-8", page(&share, &listing, base, &hub))
@@ -114,51 +144,81 @@ pub async fn answer(
     .await
 }
 
-impl Listing {
-    fn new(path: &SharePath, listed: listing::Listing) -> Self {
-        let entries: Vec<ListingEntry> = listed.entries.iter().map(ListingEntry::new).collect();
-        Self {
-            path: path.display(),
-            href: path.encoded(),
-            total: entries.len(),
-            entries,
-            truncated: listed.is_truncated,
-        }
+impl<'a> Listing<'a> {
+    fn new(path: &SharePath, listed: Option<listing::Listing>) -> Self {
+        let is_truncated = listed.as_ref().is_some_and(|listed| listed.is_truncated);
+        let entries = listed.into_iter().flat_map(|listed| listed.entries);
+        Self::with(path, entries.map(|e| ListingEntry::new(&all::entry(e))).collect(), is_truncated)
+    }
+
+    /// As this hub and its siblings have it.
+    fn of_all(path: &SharePath, merged: Merged, nodes: &'a [Node]) -> Self {
+        let entries = merged.rows.iter().map(|row| {
+            let at = row.at.iter().filter_map(|at| Some(nodes.get(*at)?.name.as_str()));
+            let at = Some(at.collect());
+            ListingEntry { at, differs: row.differs, ..ListingEntry::new(&row.entry) }
+        });
+        let listing = Self::with(path, entries.collect(), merged.is_truncated);
+        Self { nodes: Some(nodes), ..listing }
+    }
+
+    fn with(path: &SharePath, entries: Vec<ListingEntry<'a>>, truncated: bool) -> Self {
+        let (path, href) = (path.display(), path.encoded());
+        Self { path, href, total: entries.len(), entries, truncated, nodes: None }
+    }
+
+    /// What stands behind a folder's path in a link, so that it is shown in the same way.
+    fn query(&self) -> &'static str {
+        if self.nodes.is_some() { "?all" } else { "" }
+    }
+
+    /// Those of whom it says less than they may have, with why.
+    fn shortcomings(&self) -> impl Iterator<Item = (&'a str, &'static str)> {
+        let nodes = self.nodes.unwrap_or_default().iter();
+        nodes.filter_map(|node| Some((node.name.as_str(), node.why?)))
     }
 }
 
-impl ListingEntry {
+impl ListingEntry<'_> {
     fn new(entry: &Entry) -> Self {
-        let slash = if entry.is_folder { "/" } else { "" };
+        let (slash, kind, size) = match entry.kind {
+            Kind::Folder => ("/", "folder", None),
+            Kind::File(size) => ("", "file", Some(size)),
+        };
         Self {
             name: String::from_utf8_lossy(&entry.name).into_owned(),
             href: format!("{}{slash}", encode_segment(&entry.name)),
-            kind: if entry.is_folder { "folder" } else { "file" },
+            kind,
             is_loop: entry.is_loop,
-            size: (!entry.is_folder).then_some(entry.facts.length),
-            modified: modified(&entry.facts),
-            media_type: (!entry.is_folder).then(|| media_type::of(&entry.name)),
+            size,
+            // `None` for a time that no calendar of ours reaches.
+            modified: entry.modified_s.and_then(|s| Timestamp::from_second(s).ok()),
+            media_type: size.map(|_| media_type::of(&entry.name)),
+            at: None,
+            differs: false,
         }
+    }
+
+    /// Who has it, for people.
+    fn places(&self) -> String {
+        self.at.as_ref().map(|at| at.join(", ")).unwrap_or_default()
     }
 }
 
-/// To the second; `None` for a time that no calendar of ours reaches.
-fn modified(facts: &Facts) -> Option<Timestamp> {
-    let seconds = i64::try_from(facts.modified_ns.div_euclid(1_000_000_000)).ok()?;
-    Timestamp::from_second(seconds).ok()
-}
-
-fn json(listing: &Listing) -> Result<String, OpenError> {
+fn json(listing: &Listing<'_>) -> Result<String, OpenError> {
     let mut json =
         serde_json::to_string(listing).map_err(|e| OpenError::Io(std::io::Error::other(e)))?;
     json.push('\n');
     Ok(json)
 }
 
-/// One line an entry, in the manner of `ls -l`, with the hub's own time.
-fn text(listing: &Listing) -> String {
+/// One line an entry, in the manner of `ls -l`, with the hub's own time; and with who has it, in a
+/// listing of all.
+fn text(listing: &Listing<'_>) -> String {
     let zone = TimeZone::system();
     let mut text = String::new();
+    let places = listing.entries.iter().map(|entry| entry.places().chars().count()).max();
+    let places = places.unwrap_or_default().min(PLACES_MAX_CHARS);
     for entry in &listing.entries {
         let time = entry.modified.map_or_else(
             || "-".to_owned(),
@@ -167,15 +227,22 @@ fn text(listing: &Listing) -> String {
         let size = entry.size.map_or_else(|| "-".to_owned(), |size| size.to_string());
         let slash = if entry.size.is_none() { "/" } else { "" };
         let name = Printable(entry.name.as_bytes());
-        let _ = writeln!(text, "{time:<16}  {size:>14}  {name}{slash}");
+        let _ = write!(text, "{time:<16}  {size:>14}  ");
+        if listing.nodes.is_some() {
+            let _ = write!(text, "{:<places$}  ", entry.places());
+        }
+        let _ = writeln!(text, "{name}{slash}");
     }
     if listing.truncated {
         text.push_str("and more\n");
     }
+    for (name, why) in listing.shortcomings() {
+        let _ = writeln!(text, "without {name}, which {why}");
+    }
     text
 }
 
-fn page(share: &Share, listing: &Listing, base: &str, hub: &serde_json::Value) -> String {
+fn page(share: &Share, listing: &Listing<'_>, base: &str, hub: &serde_json::Value) -> String {
     let is_inline = listing.total <= LISTING_INLINE_MAX_ENTRIES;
     let data = serde_json::json!({
         "base": base, "hub": hub, "listing": is_inline.then_some(listing),
@@ -198,25 +265,35 @@ fn page(share: &Share, listing: &Listing, base: &str, hub: &serde_json::Value) -
 }
 
 /// For browsers without scripts, and for the moment before they run.
-fn listing_html(listing: &Listing, base: &str) -> String {
+fn listing_html(listing: &Listing<'_>, base: &str) -> String {
     let mut html = String::from("<ul class=\"plain\">\n");
+    let query = listing.query();
     if listing.href != "/" {
-        html.push_str("<li><a href=\"../\">..</a></li>\n");
+        let _ = writeln!(html, "<li><a href=\"../{query}\">..</a></li>");
     }
     for entry in listing.entries.iter().take(LISTING_INLINE_MAX_ENTRIES) {
         // Files are at their own path also where the page is not.
         let within =
             if entry.size.is_some() && !base.is_empty() { listing.href.as_str() } else { "./" };
-        let href = web::escape_html(&format!("{within}{}", entry.href));
+        let query = if entry.size.is_none() { query } else { "" };
+        let href = web::escape_html(&format!("{within}{}{query}", entry.href));
         // What would turn the text round it shows as an escape.
         let name = web::escape_html(&Printable(entry.name.as_bytes()).to_string());
         let slash = if entry.size.is_none() { "/" } else { "" };
-        let size = entry.size.map_or_else(String::new, |size| {
-            format!(" <span>{}</span>", sockeye_engine::request_log::Size(size))
-        });
-        let _ = writeln!(html, "<li><a href=\"{href}\"><bdi>{name}</bdi>{slash}</a>{size}</li>");
+        let mut facts = entry
+            .size
+            .map_or_else(String::new, |size| sockeye_engine::request_log::Size(size).to_string());
+        if entry.at.as_ref().is_some_and(|at| at[..] != [HERE]) {
+            facts = format!("{facts} at {}", web::escape_html(&entry.places()));
+        }
+        let facts =
+            if facts.is_empty() { facts } else { format!(" <span>{}</span>", facts.trim()) };
+        let _ = writeln!(html, "<li><a href=\"{href}\"><bdi>{name}</bdi>{slash}</a>{facts}</li>");
     }
     html.push_str("</ul>\n");
+    for (name, why) in listing.shortcomings() {
+        let _ = writeln!(html, "<p>This is without {}, which {why}.</p>", web::escape_html(name));
+    }
     html
 }
 

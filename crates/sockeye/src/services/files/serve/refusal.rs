@@ -20,12 +20,20 @@ pub struct Refusal {
     pub why: String,
     /// Fields that go with it.
     pub fields: Vec<(header::HeaderName, HeaderValue)>,
+    /// Where else a browser may look: what the link says, and its address.
+    pub way: Option<(&'static str, &'static str)>,
 }
 
 impl Refusal {
     /// A no with a reason.
     pub fn new(status: StatusCode, why: impl Into<String>) -> Self {
-        Self { status, why: why.into(), fields: Vec::new() }
+        Self { status, why: why.into(), fields: Vec::new(), way: None }
+    }
+
+    /// With a link on its page.
+    pub fn or_look(mut self, label: &'static str, href: &'static str) -> Self {
+        self.way = Some((label, href));
+        self
     }
 
     /// With a header field.
@@ -94,6 +102,14 @@ impl Refusal {
     }
 
     fn page(&self, title: &str) -> String {
+        let is_worth_another_try = matches!(
+            self.status,
+            StatusCode::GATEWAY_TIMEOUT | StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE
+        );
+        // An empty reference is this very address.
+        let way = self.way.or(is_worth_another_try.then_some(("Try again", "")));
+        let ways =
+            way.map(|(label, href)| format!("<a class=\"button\" href=\"{href}\">{label}</a>\n"));
         web::fill(
             web::ERROR_PAGE,
             &[
@@ -101,6 +117,7 @@ impl Refusal {
                 ("title", title),
                 ("detail", &web::escape_html(&sentence(&self.why))),
                 ("advice", advice(self.status)),
+                ("ways", &ways.unwrap_or_default()),
                 ("assets", web::assets_path()),
             ],
         )
@@ -126,15 +143,13 @@ fn advice(status: StatusCode) -> &'static str {
             "The person who runs the hub can give its program the right to read it."
         }
         StatusCode::GATEWAY_TIMEOUT => {
-            "It may be at one of the hubs that could not be asked: load the page again when they are \
-             back."
+            "It may be at one of the hubs that could not be asked: try again when they are back."
         }
-        StatusCode::BAD_GATEWAY => "Load the page again.",
         StatusCode::MISDIRECTED_REQUEST => {
             "Use the address that the hub prints when it starts, or have it started with --host and \
              this name."
         }
-        StatusCode::SERVICE_UNAVAILABLE => "Load the page again in a few seconds.",
+        StatusCode::SERVICE_UNAVAILABLE => "Try again in a few seconds.",
         _ => "",
     }
 }

@@ -149,6 +149,11 @@ impl Contact {
         self.session().id.is_some()
     }
 
+    /// Whether it has ever answered.
+    pub(super) fn has_answered(&self) -> bool {
+        self.session().since.is_some()
+    }
+
     /// Whether it is time for a hello: before what it gave out is worth nothing.
     pub(super) fn wants_hello(&self, now: Tick) -> bool {
         let is_old = self.session().since.is_none_or(|since| now.since(since) >= NONCE_LASTS / 2);

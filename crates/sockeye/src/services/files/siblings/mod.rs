@@ -3,7 +3,8 @@
 //! Whose file it is stays with whom it is: what a sibling has is passed on while it comes, and kept
 //! nowhere. Who is asked, in which order and for how long, is decided by `sockeye_proto::siblings`;
 //! [`contact`] is the way to one of them, [`flight`] a fetch that many clients share, [`relayed`] the
-//! body that a client gets, [`found`] takes in those that are found on the network, [`us`] who this hub is among them, [`keeper`] what goes on beside.
+//! body that a client gets, [`all`] a folder as all of them have it, [`found`] takes in those that are
+//! found on the network, [`us`] who this hub is among them, [`keeper`] what goes on beside.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -38,11 +39,13 @@ use crate::services::files::serve::file::{self, CACHE_STATUS};
 use crate::services::files::serve::refusal::Refusal;
 use crate::serving::Server;
 
+pub mod all;
 mod contact;
 mod flight;
 mod found;
 mod keeper;
 mod relayed;
+mod told;
 pub mod us;
 mod wanted;
 
