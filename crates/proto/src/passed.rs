@@ -33,7 +33,7 @@ use crate::text::Direction;
 ///     "    1.250 ms  -> tcp://127.0.0.1:7002  10 bytes, asks for the time of day\n\
 ///      \x20                 \"SEND_TIME\\n\""
 /// );
-/// # Ok::<(), std::net::AddrParseError>(())
+/// # Ok::<(), core::net::AddrParseError>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Passed<'a> {

@@ -31,7 +31,7 @@ const ATTEMPT_MAX_CHARS: usize = 64;
 /// assert!(key.is_valid(cookie.as_bytes(), ana, Tick::START + COOKIE_SLOT));
 /// assert!(!key.is_valid(cookie.as_bytes(), ana, Tick::START + 2 * COOKIE_SLOT));
 /// assert!(!key.is_valid(cookie.as_bytes(), "192.0.2.1:4001".parse()?, Tick::START));
-/// # Ok::<(), std::net::AddrParseError>(())
+/// # Ok::<(), core::net::AddrParseError>(())
 /// ```
 #[derive(Clone)]
 pub struct CookieKey([u8; 32]);

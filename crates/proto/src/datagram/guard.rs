@@ -212,7 +212,7 @@ pub enum Leaving {
 /// assert_eq!((request.text, request.room_bytes), (&b"GET"[..], None));
 /// assert_eq!(guard.answer(now, &request, &[b'x'; 1000], &mut out), Leaving::Answer);
 /// assert_eq!(out.len(), 1001);
-/// # Ok::<(), std::net::AddrParseError>(())
+/// # Ok::<(), core::net::AddrParseError>(())
 /// ```
 #[derive(Debug)]
 pub struct Guard {

@@ -62,7 +62,7 @@ pub type SpeakerOutcome<S> = Outcome<<S as Speaker>::Question, Pending<S>>;
 /// let (ana, mut out) = ("192.0.2.1:4000".parse()?, Vec::new());
 /// assert!(matches!(clock.handle(Tick::START, ana, b"what?\n", &mut out), Outcome::Send));
 /// assert_eq!(out, b"Error in request format\n");
-/// # Ok::<(), std::net::AddrParseError>(())
+/// # Ok::<(), core::net::AddrParseError>(())
 /// ```
 #[derive(Debug)]
 pub struct Responder<S> {
@@ -186,7 +186,7 @@ impl<S: Speaker + Clone> Responder<S> {
 /// let (ana, mut out) = ("192.0.2.1:4000".parse()?, Vec::new());
 /// assert_eq!(echo.handle(Tick::START, ana, b"\xff cookie=a\r\n", &mut out), Outcome::Send);
 /// assert_eq!(out, b"\xff cookie=a\r\n");
-/// # Ok::<(), std::net::AddrParseError>(())
+/// # Ok::<(), core::net::AddrParseError>(())
 /// ```
 #[derive(Debug)]
 pub struct EchoResponder {

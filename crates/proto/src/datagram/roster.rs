@@ -38,7 +38,7 @@ use crate::machine::Tick;
 /// assert_eq!(roster.enter(Tick::START, ben, false, b"ping"), Err(full));
 /// let later = Tick::START + Duration::from_secs(30);
 /// assert!(roster.enter(later, ben, false, b"ping").is_ok());
-/// # Ok::<(), std::net::AddrParseError>(())
+/// # Ok::<(), core::net::AddrParseError>(())
 /// ```
 #[derive(Debug)]
 pub struct Roster {

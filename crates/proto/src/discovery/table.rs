@@ -4,9 +4,9 @@
 //! the announcement that came with it first, as long as that is here; another one with the same id
 //! changes nothing. A flood of announcements finds the table full and displaces nobody.
 
+use core::net::{IpAddr, SocketAddr};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::group::Fingerprint;
