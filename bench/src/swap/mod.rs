@@ -56,13 +56,14 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let server = Server::start(temp.path(), |address| {
         Ok(contender::sockeye_files(&sockeye, ground, address))
     })?;
-    let mut broken = 0;
+    let (mut played, mut broken) = (0, 0);
     for (line, scenes) in scenes(options.turn) {
         if !options.wants(line) {
             continue;
         }
         for (scene, span) in scenes {
-            broken += usize::from(!play(&scene, span, &server, temp.path())?);
+            broken += usize::from(!play(&scene, played, span, &server, temp.path())?);
+            played += 1;
         }
     }
     if broken > 0 {
@@ -86,8 +87,14 @@ fn scenes(span: Duration) -> Vec<(&'static str, Vec<(Scene, Duration)>)> {
 }
 
 /// Plays one scene under load; says whether all held.
-fn play(scene: &Scene, span: Duration, server: &Server, temp: &Path) -> anyhow::Result<bool> {
-    let stage = scene.set(temp)?;
+fn play(
+    scene: &Scene,
+    number: usize,
+    span: Duration,
+    server: &Server,
+    temp: &Path,
+) -> anyhow::Result<bool> {
+    let stage = scene.set(temp, number)?;
     let history = History::new(Instant::now(), stage.first);
     let target = Target {
         server: server.address,

@@ -136,9 +136,11 @@ impl Scene {
         matches!(self, Self::InPlace(_))
     }
 
-    /// Puts on disk what is there at first.
-    pub fn set(&self, temp: &Path) -> anyhow::Result<Stage> {
-        let (folder, aside) = (temp.join("share/scene"), temp.join("aside"));
+    /// Puts on disk what is there at first. Each scene has a number, and a name, of its own: what
+    /// stood under the last one's may be given out for a while yet.
+    pub fn set(&self, temp: &Path, number: usize) -> anyhow::Result<Stage> {
+        let name = format!("scene-{number}");
+        let (folder, aside) = (temp.join("share").join(&name), temp.join("aside"));
         fs::create_dir_all(&folder)?;
         fs::create_dir_all(&aside)?;
         let (one, two) = (self.contents().of(1), self.contents().of(2));
@@ -152,7 +154,7 @@ impl Scene {
             fs::rename(self.written(&aside, 1)?, folder.join("file"))?;
             "file"
         };
-        let path = format!("/scene/{inside}");
+        let path = format!("/{name}/{inside}");
         Ok(Stage { path, first: State::Generation(1), folder, aside })
     }
 
