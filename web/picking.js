@@ -20,7 +20,7 @@ export function createPicking({ table, tableElement, shown, folder, total, isBus
   async function draw() {
     table.mark();
     const all = byId("pick-all");
-    const picked = selection.count() && shown().filter(selection.has).length;
+    const picked = inSight();
     all.checked = picked > 0 && picked === shown().length;
     all.indeterminate = picked > 0 && !all.checked;
     tableElement.classList.toggle("has-picked", selection.count() > 0);
@@ -30,13 +30,16 @@ export function createPicking({ table, tableElement, shown, folder, total, isBus
     if (selection.count() && table.isFocused()) table.focus(table.currentIndex());
   }
 
+  /** How many of those that are shown are selected. */
+  const inSight = () => (selection.count() ? shown().filter(selection.has).length : 0);
+
   async function fetchBar() {
     if (isComing || !selection.count()) return;
     isComing = true;
     try {
       const { createBar } = await import("./selection/bar.js");
       const rest = () => table.focus(Math.max(0, table.currentIndex()), { scroll: false });
-      bar = createBar({ selection, folder, total, isShown: (item) => shown().includes(item), share, isBusy, announce, rest });
+      bar = createBar({ selection, folder, total, inSight, share, isBusy, announce, rest });
     } catch {
       unreachable();
     } finally {

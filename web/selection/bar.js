@@ -15,10 +15,10 @@ await withStyle(new URL("./bar.css", import.meta.url));
 
 /**
  * selection: of selection.js. folder(): the encoded path that is shown; total():
- * how many items it holds. isShown(item): whether its row is. share(item);
+ * how many items it holds. inSight(): how many of those selected are. share(item);
  * isBusy(): whether leaving the page would be asked about. rest(): takes the focus when the bar goes.
  */
-export function createBar({ selection, folder, total, isShown, share, isBusy, announce, rest }) {
+export function createBar({ selection, folder, total, inSight, share, isBusy, announce, rest }) {
   const words = element("p", { class: "amount" });
   const button = (does, drawing, label, ...attributes) => element("button", { type: "button", class: "button small", click: does, ...Object.assign({}, ...attributes) }, icon(drawing), element("span", {}, label));
   const zip = button(() => get("zip"), "download", "Download as zip", { "aria-keyshortcuts": "d" });
@@ -75,7 +75,7 @@ export function createBar({ selection, folder, total, isShown, share, isBusy, an
       zip.lastChild.textContent = isFile ? "Download" : "Download as zip";
       tar.hidden = isFile;
       sharing.hidden = items.length !== 1;
-      const hidden = items.filter((item) => !isShown(item)).length;
+      const hidden = items.length - inSight();
       words.textContent = amount(items) + (hidden ? `, ${hidden} of them not shown` : "") + (isFile ? "" : `. ${elsewhere(items, here)}`.replace(/\. $/, ""));
     },
   };
