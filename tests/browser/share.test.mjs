@@ -34,7 +34,8 @@ after(async () => {
 
 const silence = [/Failed to load resource.*401/];
 const visit = (address, run, options) => visitIn(browser, address, run, { expected: silence, ...options });
-const link = (page, name) => page.getByRole("link", { name, exact: true });
+// Of the table: before it stands, a plain list of links does, which knows no keys.
+const link = (page, name) => page.locator("#table").getByRole("link", { name, exact: true });
 const sheet = (page) => page.getByRole("dialog", { name: /^Share/ });
 const shared = (page) => sheet(page).locator(".copyable code").first().textContent();
 
